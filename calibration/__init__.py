@@ -1,0 +1,1 @@
+"""What one device measured about itself: field of view, criterion, threshold."""

@@ -1,0 +1,1 @@
+"""The appliance: camera, gate, shutter, captures and the commands that drive them."""

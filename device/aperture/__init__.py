@@ -1,0 +1,1 @@
+"""The aperture actuator: one protocol, one file per driver."""

@@ -1,0 +1,59 @@
+"""What the gate needs of the outside world. Levels, not events: the decision loop polls, `debounce` decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+class Lamp(Enum):
+    """What the lamp says. Each differs in pattern as well as in colour."""
+
+    OFF = "off"
+    STARTING = "starting"  # white, slow blink
+    CLOSED = "closed"  # red, steady
+    OPEN = "open"  # green, steady
+    ARMED = "armed"  # amber, fast blink: an override is armed
+    FAULT = "fault"  # red, double flash
+
+
+class Tone(Enum):
+    """What the buzzer says."""
+
+    SAVED = "saved"  # rising pair: the capture is durable
+    REFUSED = "refused"  # low, long
+    ARMED = "armed"  # two short
+    FAULT = "fault"  # three low
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """Raw levels, True = pressed. Not debounced."""
+
+    capture: bool = False
+    override: bool = False
+    aperture_open: bool = False
+    aperture_close: bool = False
+
+
+class Pins(Protocol):
+    """Every call returns at once. Raises HardwareError when the hardware does not answer."""
+
+    def buttons(self) -> Buttons: ...
+
+    def renew_shutter(self, lease_until_ns: int) -> None:
+        """Hold the shutter-enable line high until then (monotonic ns), unless renewed or closed before."""
+        ...
+
+    def close_shutter(self) -> None:
+        """Drive the shutter-enable line low now."""
+        ...
+
+    def show(self, lamp: Lamp) -> None: ...
+
+    def sound(self, tone: Tone) -> None: ...
+
+    def close(self) -> None:
+        """Everything to its safe level: shutter low, lamp off, buzzer silent. May be called twice."""
+        ...
