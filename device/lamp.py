@@ -1,0 +1,52 @@
+"""What lamp and buzzer say of a gate state. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from device.gate import ButtonStuck, Capture, Event, GateState, Mode, OverrideArmed, OverrideExpired, Refused
+from device.pins.protocol import Lamp, Tone
+
+OPEN_AGAIN_NS = 1_000_000_000  # shortest time between two changes to "open": at most two changes a second
+
+_LAMPS = {
+    Mode.STARTING: Lamp.STARTING,
+    Mode.CLOSED: Lamp.CLOSED,
+    Mode.OPEN: Lamp.OPEN,
+    Mode.OVERRIDE_ARMED: Lamp.ARMED,
+    Mode.FAULT: Lamp.FAULT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the lamp shows, and when it last turned to "open"."""
+
+    lamp: Lamp = Lamp.OFF
+    opened_ns: int | None = None
+
+
+def next_lamp(shown: Shown, state: GateState, now_ns: int) -> Shown:
+    """The lamp for this state. It never says "open" while the gate is not, and turns to "open" at most once a second:
+    at the edge of focus it stays at "closed" rather than flicker."""
+    wanted = _LAMPS[state.mode]
+    if wanted is not Lamp.OPEN:
+        return Shown(wanted, shown.opened_ns)
+    if shown.lamp is Lamp.OPEN:
+        return shown
+    if shown.opened_ns is not None and now_ns - shown.opened_ns < OPEN_AGAIN_NS:
+        return Shown(Lamp.CLOSED, shown.opened_ns)
+    return Shown(Lamp.OPEN, now_ns)
+
+
+def tone_for(event: Event) -> Tone | None:
+    """The tone of an event; a capture is silent until it is durable."""
+    match event:
+        case Refused():
+            return Tone.REFUSED
+        case OverrideArmed():
+            return Tone.ARMED
+        case ButtonStuck():
+            return Tone.FAULT
+        case Capture() | OverrideExpired():
+            return None
