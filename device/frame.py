@@ -59,7 +59,7 @@ class Frame:
         self._lock = threading.Lock()
 
     def still(self) -> Rgb:
-        """The full-colour image of this exposure, uint8 RGB of shape (H, W, 3). May be slow: not on the decision path."""
+        """The full-colour image of this exposure, uint8 RGB of shape (H, W, 3). Slow: not on the decision path."""
         if self._holders <= 0:
             raise RuntimeError("the frame was released; hold() it as long as it is needed")
         return self._still()
@@ -89,5 +89,7 @@ class Frame:
     def __enter__(self) -> Frame:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()

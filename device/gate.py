@@ -270,16 +270,14 @@ def _waiting_press(
     if inputs.cannot_save is not None:
         return _refuse(state, inputs.cannot_save)
     waited_ns = now_ns - press.pressed_ns
-    if waited_ns <= settings.press_window_ns:
-        if fresh is not None and fresh.exposed_ns >= press.pressed_ns and (press.override or _may_save(fresh, inputs)):
-            return _capture(state, press, fresh.frame_id, judged=True)
-        if press.override and waited_ns >= settings.override_score_wait_ns and _is_after(inputs, press):
-            return _capture(state, press, inputs.frame_id or 0, judged=False)
-        return state
-    limit_ms = settings.press_window_ns // MS
-    if press.override:
-        return _refuse(state, f"no frame from the camera within {limit_ms} ms of the press")
-    return _refuse(state, f"no frame in focus within {limit_ms} ms of the press")
+    if waited_ns > settings.press_window_ns:
+        what = "no frame from the camera" if press.override else "no frame in focus"
+        return _refuse(state, f"{what} within {settings.press_window_ns // MS} ms of the press")
+    if fresh is not None and fresh.exposed_ns >= press.pressed_ns and (press.override or _may_save(fresh, inputs)):
+        return _capture(state, press, fresh.frame_id, judged=True)
+    if press.override and waited_ns >= settings.override_score_wait_ns and _is_after(inputs, press):
+        return _capture(state, press, inputs.frame_id or 0, judged=False)
+    return state
 
 
 def _may_save(evidence: Evidence, inputs: Inputs) -> bool:

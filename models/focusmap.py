@@ -46,7 +46,8 @@ class TileGrid:
         """x and y (px) of every tile's centre, each of shape (rows, columns)."""
         x = (np.arange(self.columns) + 0.5) * self.width
         y = (np.arange(self.rows) + 0.5) * self.height
-        return tuple(np.meshgrid(x, y))  # type: ignore[return-value]
+        grid_x, grid_y = np.meshgrid(x, y)
+        return grid_x, grid_y
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,14 @@ class FocusMap:
         for name in ("blur_px", "p_in_focus", "cause"):
             array = getattr(self, name)
             if array.shape != shape:
-                raise ModelError(f"the model gave {name} of shape {array.shape} where {shape} was due; gate stays closed")
+                raise ModelError(
+                    f"the model gave {name} of shape {array.shape} where {shape} was due; gate stays closed"
+                )
         if not (np.isfinite(self.p_in_focus).all() and np.isfinite(self.blur_px).all()):
             raise ModelError("the model gave scores that are not finite; gate stays closed")
-        if self.p_in_focus.size and not (0.0 <= self.p_in_focus.min() and self.p_in_focus.max() <= 1.0):
+        if ((self.p_in_focus < 0.0) | (self.p_in_focus > 1.0)).any():
             raise ModelError("the model gave probabilities outside 0 to 1; gate stays closed")
-        if self.blur_px.size and self.blur_px.min() < 0.0:
+        if (self.blur_px < 0.0).any():
             raise ModelError("the model gave a negative blur radius; gate stays closed")
         judged = self.cause == Cause.JUDGED
         sharp = judged & (self.p_in_focus >= self.threshold)

@@ -1,0 +1,216 @@
+"""The configuration: TOML in, frozen settings out. Unknown keys, wrong types and values out of range are refused."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from device.gate import MS, GateSettings
+from models.errors import InputError, one_line
+
+
+class Section(BaseModel):
+    """Frozen, strict about keys and types: 0.9 for a percentage is an error, not a very low percentage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SimulatedCameraConfig(Section):
+    kind: Literal["simulated"] = "simulated"
+    seed: int = Field(1, ge=0, le=2**31 - 1, description="seed of tissue, hand and noise")
+    fps: float = Field(10.0, ge=1.0, le=60.0, description="frames a second")
+    width: int = Field(2592, ge=256, le=4096, description="frame width, px")
+    height: int = Field(1944, ge=256, le=4096, description="frame height, px")
+
+
+class FilesCameraConfig(Section):
+    kind: Literal["files"] = "files"
+    path: str = Field(description="a folder of images, one image, or a video")
+    rate_hz: float = Field(10.0, ge=0.1, le=60.0, description="frames a second")
+    loop: bool = Field(True, description="start again at the end")
+
+
+class V4l2CameraConfig(Section):
+    kind: Literal["v4l2"] = "v4l2"
+    device: int = Field(0, ge=0, le=63, description="N of /dev/videoN")
+    width: int = Field(2592, ge=256, le=8192, description="frame width asked for, px")
+    height: int = Field(1944, ge=256, le=8192, description="frame height asked for, px")
+    fps: float = Field(15.0, ge=1.0, le=120.0, description="frames a second asked for")
+
+
+CameraConfig = Annotated[SimulatedCameraConfig | FilesCameraConfig | V4l2CameraConfig, Field(discriminator="kind")]
+
+
+class GateConfig(Section):
+    percent: int = Field(90, ge=90, le=100, description="share of the judged tiles that must be in focus, %")
+    min_judged_percent: int = Field(40, ge=10, le=100, description="share of the field that must be judged, %")
+    passes_to_open: int = Field(3, ge=3, le=100, description="consecutive passing frames that open the gate")
+    max_evidence_age_ms: int = Field(300, ge=50, le=300, description="evidence older than this is none, ms")
+    press_window_ms: int = Field(500, ge=100, le=2000, description="a press waits this long for its frame, ms")
+    override_hold_ms: int = Field(1500, ge=1000, le=10_000, description="hold of the override button that arms, ms")
+    override_armed_ms: int = Field(10_000, ge=1000, le=30_000, description="an armed override expires after, ms")
+    stuck_ms: int = Field(10_000, ge=5000, le=60_000, description="a button held longer is taken for stuck, ms")
+
+    def settings(self) -> GateSettings:
+        """The same in the gate's own units."""
+        return GateSettings(
+            passes_to_open=self.passes_to_open,
+            max_evidence_age_ns=self.max_evidence_age_ms * MS,
+            press_window_ns=self.press_window_ms * MS,
+            override_hold_ns=self.override_hold_ms * MS,
+            override_armed_ns=self.override_armed_ms * MS,
+            stuck_ns=self.stuck_ms * MS,
+        )
+
+
+class ModelConfig(Section):
+    manifest: str | None = Field(None, description="manifest of the model; none: the one that is shipped")
+    threads: int = Field(1, ge=1, le=4, description="threads of the classifier")
+    criterion_px: float | None = Field(
+        None, gt=0.0, le=20.0, description="largest blur radius that is in focus, px; none: the model's own"
+    )
+
+
+class StoreConfig(Section):
+    folder: str | None = Field(None, description="where captures are kept; none: FOCUSGATE_STORE, else the user's data")
+    queue: int = Field(4, ge=1, le=16, description="captures that may wait to be saved")
+
+
+class SimulatedPinsConfig(Section):
+    kind: Literal["simulated"] = "simulated"
+
+
+class Config(Section):
+    """All of it. Every section may be left out."""
+
+    camera: CameraConfig = Field(SimulatedCameraConfig(), description="where frames come from")
+    gate: GateConfig = Field(GateConfig(), description="when the shutter may open")
+    model: ModelConfig = Field(ModelConfig(), description="what judges the frames")
+    pins: SimulatedPinsConfig = Field(SimulatedPinsConfig(), description="buttons, lamp, buzzer, shutter")
+    store: StoreConfig = Field(StoreConfig(), description="where captures go")
+
+
+def load_config(path: Path | None) -> Config:
+    """The configuration in `path`, or the defaults for None. Raises InputError: one line with file, key and range."""
+    if path is None:
+        return Config()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot read the configuration ({error.strerror}); name an existing TOML file"
+        ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: the configuration is not UTF-8 text; write it as TOML") from None
+    if not text.strip():
+        raise InputError(f"{path}: the configuration is empty; leave --config out to use the defaults")
+    try:
+        return parse_config(tomllib.loads(text), str(path))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {one_line(error)}") from None
+
+
+def parse_config(values: dict[str, Any], where: str) -> Config:
+    """`values` as a Config. Raises InputError naming the first thing that is wrong, and how many more there are."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        first = problems[0]
+        rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise InputError(
+            f"{where}: {_explain(first['loc'], first['type'], first['msg'], first['input'])}{rest}"
+        ) from None
+
+
+def _explain(location: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
+    """One validation error as: key, value, what is allowed, what to do."""
+    names = [str(part) for part in location if str(part) not in _KINDS or part == location[-1]]
+    key = ".".join(names)
+    if kind == "extra_forbidden":
+        return f"unknown key {key}; 'focusgate config explain' lists all keys"
+    if kind == "missing":
+        return f"the key {key} is missing; 'focusgate config explain' says what it takes"
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return f"{key}.kind is missing or unknown; allowed: {', '.join(map(repr, _KINDS))}"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{key} is not a section; write it as a table: [{key}]"
+    entry = next((item for item in explain() if item.key == key and _same_union(item, location)), None)
+    allowed = f"allowed: {entry.allowed}" if entry else one_line(message)
+    return f"{key} = {one_line(repr(value), 60)} is not possible; {allowed}"
+
+
+_KINDS = ("simulated", "files", "v4l2")
+
+
+def _same_union(entry: Entry, location: tuple[int | str, ...]) -> bool:
+    return entry.kind is None or entry.kind in location
+
+
+class Entry(Section):
+    """One line of `focusgate config explain`."""
+
+    key: str
+    kind: str | None
+    default: str
+    allowed: str
+    meaning: str
+
+
+def explain() -> Iterator[Entry]:
+    """Every key with its allowed values, default and meaning (which names the unit)."""
+    for name, info in Config.model_fields.items():
+        for section in _sections(info.annotation):
+            union = "kind" in section.model_fields
+            kind = section.model_fields["kind"].default if union else None
+            for key, item in section.model_fields.items():
+                yield Entry(
+                    key=f"{name}.{key}",
+                    kind=kind,
+                    default=_default(item),
+                    allowed=_allowed(item),
+                    meaning=item.description or "which back end",
+                )
+
+
+def _sections(annotation: Any) -> tuple[type[Section], ...]:
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return (annotation,)
+    return tuple(part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, Section))
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "required"
+    if info.default is None:
+        return "none"
+    return str(info.default).lower() if isinstance(info.default, bool) else str(info.default)
+
+
+def _allowed(info: FieldInfo) -> str:
+    parts = (info.annotation, *get_args(info.annotation))
+    choices = [value for part in parts for value in get_args(part) if isinstance(value, str)]
+    if choices:
+        return ", ".join(repr(value) for value in choices)
+    name = {int: "whole number", float: "number", bool: "true or false", str: "text"}
+    kinds = [name[part] for part in parts if part in name]
+    bounds = []
+    for limit in info.metadata:
+        match limit:
+            case Ge(ge=value):
+                bounds.append(f"from {value}")
+            case Gt(gt=value):
+                bounds.append(f"above {value}")
+            case Le(le=value):
+                bounds.append(f"to {value}")
+            case Lt(lt=value):
+                bounds.append(f"below {value}")
+            case _:
+                continue
+    return " ".join((*kinds, *bounds))
