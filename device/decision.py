@@ -1,0 +1,211 @@
+"""The decision loop: a thin shell around the pure gate. Reads buttons and evidence, steps, renews the lease."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from device.clock import MS, Clock
+from device.debounce import Debounced, debounce
+from device.frame import Frame
+from device.gate import (
+    ButtonStuck,
+    Capture,
+    Event,
+    Evidence,
+    GateSettings,
+    GateState,
+    Inputs,
+    OverrideArmed,
+    OverrideExpired,
+    Refused,
+    step,
+)
+from device.lamp import Shown, next_lamp, tone_for
+from device.loops import CameraLoop, Judged, VisionLoop
+from device.mailbox import Queue
+from device.pins.protocol import Buttons, Pins, Tone
+from device.recorder import CaptureJob, CaptureResult, Recorder
+from device.status import Faults, Status
+from models.focusmap import FocusMap
+from models.verdict import VerdictKind, verdict_of
+
+log = logging.getLogger("focusgate")
+
+TICK_NS = 10 * MS
+LEASE_NS = 150 * MS
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the gate is asked to enforce."""
+
+    percent: int
+    settings: GateSettings
+
+
+def evidence_of(focus_map: FocusMap, percent: int) -> Evidence:
+    """What the gate needs to know of one map."""
+    verdict = verdict_of(focus_map, percent)
+    return Evidence(
+        focus_map.frame_id, focus_map.exposed_ns, verdict.kind is VerdictKind.PASS, verdict.reason or ""
+    )
+
+
+class DecisionLoop:
+    """Called every TICK_NS. `status` is replaced whole at each tick and may be read from any thread."""
+
+    def __init__(
+        self,
+        rules: Rules,
+        camera: CameraLoop,
+        vision: VisionLoop,
+        judged: Queue[Judged],
+        pins: Pins,
+        recorder: Recorder,
+        clock: Clock,
+        faults: Faults,
+        on_judged: Callable[[Judged, GateState], None],
+        on_aperture: Callable[[int], None],
+    ) -> None:
+        self.status = Status()
+        self._rules = rules
+        self._camera = camera
+        self._vision = vision
+        self._judged = judged
+        self._pins = pins
+        self._recorder = recorder
+        self._clock = clock
+        self._faults = faults
+        self._on_judged = on_judged
+        self._on_aperture = on_aperture
+        self._state = GateState()
+        self._shown = Shown()
+        self._buttons = {name: Debounced() for name in Buttons.__slots__}
+
+    def tick(self) -> None:
+        """One decision. Every result of judging is stepped through in order, so that no failing frame is skipped."""
+        now_ns = self._clock.now_ns()
+        before = self._state
+        pressed = self._poll_buttons(now_ns)
+        newest = self._camera.newest.peek()
+        inputs = Inputs(
+            capture=pressed["capture"],
+            override=pressed["override"],
+            frame_id=newest.id if newest is not None else None,
+            exposed_ns=newest.exposed_ns if newest is not None else None,
+            fault=self._faults.current(),
+            cannot_save=self._recorder.cannot_save(),
+        )
+        try:
+            for item in self._judged.take_all():
+                evidence = evidence_of(item.focus_map, self._rules.percent)
+                self._step(evidence, inputs, now_ns, item, newest)
+                self._note(item, now_ns)
+                item.frame.close()
+            self._step(None, inputs, now_ns, None, newest)
+        finally:
+            if newest is not None:
+                newest.close()
+        for result in self._recorder.results():
+            self._show_result(result)
+        self._drive(before, now_ns)
+
+    def _poll_buttons(self, now_ns: int) -> dict[str, bool]:
+        raw = self._pins.buttons()
+        before = self._buttons
+        self._buttons = {name: debounce(before[name], getattr(raw, name), now_ns) for name in before}
+        for name, steps in (("aperture_close", 1), ("aperture_open", -1)):
+            if self._buttons[name].pressed and not before[name].pressed:
+                self._on_aperture(steps)
+        return {name: button.pressed for name, button in self._buttons.items()}
+
+    def _step(
+        self, evidence: Evidence | None, inputs: Inputs, now_ns: int, item: Judged | None, newest: Frame | None
+    ) -> None:
+        self._state = step(self._state, evidence, inputs, now_ns, self._rules.settings)
+        for event in self._state.events:
+            self._handle(event, item, newest)
+
+    def _note(self, item: Judged, now_ns: int) -> None:
+        self._on_judged(item, self._state)
+        self.status = replace(
+            self.status,
+            focus_map=item.focus_map,
+            judge_ns=item.judge_ns,
+            age_ns=now_ns - item.frame.exposed_ns,
+            f_number=item.frame.info.f_number,
+        )
+
+    def _handle(self, event: Event, item: Judged | None, newest: Frame | None) -> None:
+        tone = tone_for(event)
+        if tone is not None:
+            self._pins.sound(tone)
+        match event:
+            case Capture():
+                self._submit(event, item, newest)
+            case Refused(reason=reason):
+                self._refuse(reason)
+            case OverrideArmed():
+                self._say("override armed: the next capture is taken whatever its score")
+            case OverrideExpired():
+                self._say("override expired unused")
+            case ButtonStuck(button=button):
+                self._say(f"the {button} button is stuck and ignored; free it to use it again")
+
+    def _submit(self, event: Capture, item: Judged | None, newest: Frame | None) -> None:
+        """Hand the very frame that was judged to the recorder; only an override may go without a map."""
+        frame = item.frame if event.judged and item is not None else newest
+        if frame is None or frame.id != event.frame_id:
+            self._pins.sound(Tone.REFUSED)
+            self._refuse(f"frame {event.frame_id} is gone; press again")
+            return
+        focus_map = item.focus_map if event.judged and item is not None else None
+        job = CaptureJob(
+            frame=frame.hold(), focus_map=focus_map, override=event.override, pressed_ns=event.pressed_ns
+        )
+        if not self._recorder.submit(job):
+            frame.close()
+            self._pins.sound(Tone.REFUSED)
+            self._refuse("captures wait to be saved; press again in a second")
+
+    def _refuse(self, reason: str) -> None:
+        self.status = replace(self.status, refused=self.status.refused + 1)
+        self._say(f"refused: {reason}")
+
+    def _show_result(self, result: CaptureResult) -> None:
+        """Only now, when the capture is durable, comes the tone that says so."""
+        if result.ok:
+            self.status = replace(self.status, saved=self.status.saved + 1, last_capture=result.message)
+        self._pins.sound(Tone.SAVED if result.ok else Tone.FAULT)
+        self._say(result.message)
+
+    def _say(self, message: str) -> None:
+        log.info(message)
+        self.status = replace(self.status, last_message=message)
+
+    def _drive(self, before: GateState, now_ns: int) -> None:
+        """Outputs follow the state; the shutter line falls by itself if this is not reached again in LEASE_NS."""
+        state = self._state
+        if state.enabled:
+            self._pins.renew_shutter(now_ns + LEASE_NS)
+        elif before.enabled:
+            self._pins.close_shutter()
+        self._shown = next_lamp(self._shown, state, now_ns)
+        self._pins.show(self._shown.lamp)
+        opened = self.status.opened + (state.enabled and not before.enabled)
+        self.status = replace(
+            self.status,
+            gate=state,
+            lamp=self._shown.lamp,
+            shutter_high=state.enabled,
+            camera_fps=self._camera.rate.per_second(now_ns),
+            judged_fps=self._vision.rate.per_second(now_ns),
+            dropped=self._camera.to_vision.dropped,
+            frames=self._camera.frames,
+            judged=self._vision.count,
+            opened=opened,
+        )
+        if (state.mode, state.reason) != (before.mode, before.reason) and state.mode is not before.mode:
+            log.info(self.status.line())

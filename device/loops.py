@@ -1,0 +1,168 @@
+"""The loops of the device, each with one `tick`: camera and vision here, the decision in `decision`.
+
+The threads of `app` call `tick` again and again; the instant runner calls them in turn on a fake clock. Nothing else
+differs between a real run and a test.
+"""
+
+from __future__ import annotations
+
+import logging
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from device.camera.protocol import Camera
+from device.clock import MS, SECOND, Clock
+from device.frame import Frame
+from device.mailbox import FrameSlot, Queue
+from device.status import Faults, Rate
+from models.classifier import Classifier, Judging
+from models.errors import CameraError, InputError, ModelError
+from models.focusmap import FocusMap
+
+log = logging.getLogger("focusgate")
+
+FROZEN_AFTER = 3  # identical pictures in a row from a live camera: a sensor's noise never repeats
+FROZEN_STRIDE_PX = 16
+FIRST_RETRY_NS = 250 * MS
+LONGEST_RETRY_NS = 4 * SECOND
+GIVE_UP_NS = 10 * SECOND  # a camera away for longer ends the process; the service manager starts it anew
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """A frame (held) with its own map."""
+
+    frame: Frame
+    focus_map: FocusMap
+    judge_ns: int
+
+
+class CameraLoop:
+    """Reads the camera, hands each frame to vision and keeps the newest for an override.
+
+    A camera that fails is closed and opened again with growing pauses; the gate is closed by a fault meanwhile.
+    Raises CameraError when it stays away for GIVE_UP_NS, or at once if it is not live (a file does not mend itself).
+    """
+
+    def __init__(self, camera: Camera, reopen: Callable[[], Camera], clock: Clock, faults: Faults) -> None:
+        self.newest = FrameSlot()
+        self.to_vision = FrameSlot()
+        self.rate = Rate()
+        self.frames = 0
+        self.ended = False
+        self._camera: Camera | None = camera
+        self._info = camera.info
+        self._reopen = reopen
+        self._clock = clock
+        self._faults = faults
+        self._pause_ns = FIRST_RETRY_NS
+        self._failing_since_ns: int | None = None
+        self._same = 0
+        self._signature = -1
+
+    def tick(self) -> None:
+        """One frame, or one attempt to get the camera back."""
+        try:
+            if self._camera is None:
+                self._camera = self._reopen()
+            frame = self._camera.read()
+            if frame is None:
+                self.ended = True
+                return
+            self._check_alive(frame)
+        except CameraError as error:
+            self._failed(error)
+            return
+        self._deliver(frame)
+
+    def close(self) -> None:
+        self.newest.clear()
+        self.to_vision.clear()
+        if self._camera is not None:
+            self._camera.close()
+
+    def _deliver(self, frame: Frame) -> None:
+        if self._failing_since_ns is not None:
+            log.warning("camera: frames again")
+            self._failing_since_ns = None
+        self._pause_ns = FIRST_RETRY_NS
+        self._faults.clear("camera")
+        self.frames += 1
+        self.rate.mark(self._clock.now_ns())
+        self.to_vision.put(frame.hold())
+        self.newest.put(frame)
+
+    def _check_alive(self, frame: Frame) -> None:
+        """A live sensor never delivers the same noise twice."""
+        if not self._info.live:
+            return
+        signature = zlib.crc32(np.ascontiguousarray(frame.luma[::FROZEN_STRIDE_PX, ::FROZEN_STRIDE_PX]))
+        self._same = self._same + 1 if signature == self._signature else 1
+        self._signature = signature
+        if self._same >= FROZEN_AFTER:
+            self._same = 0
+            frame.close()
+            raise CameraError(f"camera {self._info.id}: the picture is frozen; the camera is restarted")
+
+    def _failed(self, error: CameraError) -> None:
+        now_ns = self._clock.now_ns()
+        self.newest.clear()
+        self.to_vision.clear()
+        self._faults.raise_("camera", str(error))
+        if self._camera is not None:
+            self._camera.close()
+            self._camera = None
+        if self._failing_since_ns is None:
+            self._failing_since_ns = now_ns
+            if self._info.live:
+                log.warning("%s; gate closed, trying again for %d s", error, GIVE_UP_NS // SECOND)
+        if not self._info.live or now_ns - self._failing_since_ns >= GIVE_UP_NS:
+            raise error
+        self._clock.sleep_until_ns(now_ns + self._pause_ns)
+        self._pause_ns = min(2 * self._pause_ns, LONGEST_RETRY_NS)
+
+
+class VisionLoop:
+    """Newest frame in, judged frame out, at the classifier's own pace."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        judging: Judging,
+        frames: FrameSlot,
+        judged: Queue[Judged],
+        clock: Clock,
+        faults: Faults,
+    ) -> None:
+        self.rate = Rate()
+        self.count = 0
+        self._classifier = classifier
+        self._judging = judging
+        self._frames = frames
+        self._judged = judged
+        self._clock = clock
+        self._faults = faults
+
+    def tick(self, timeout_s: float = 0.1) -> None:
+        """Judge the newest frame, if one comes within `timeout_s`. A model that fails closes the gate by a fault."""
+        frame = self._frames.take(timeout_s)
+        if frame is None:
+            return
+        started_ns = self._clock.now_ns()
+        try:
+            focus_map = self._classifier.judge(
+                frame.luma, self._judging, frame_id=frame.id, exposed_ns=frame.exposed_ns
+            )
+        except (ModelError, InputError) as error:
+            frame.close()
+            self._faults.raise_("model", str(error))
+            return
+        self._faults.clear("model")
+        now_ns = self._clock.now_ns()
+        self.count += 1
+        self.rate.mark(now_ns)
+        if not self._judged.put(Judged(frame, focus_map, now_ns - started_ns)):
+            frame.close()  # the decision loop stands still: its evidence is going stale anyway

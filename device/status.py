@@ -1,0 +1,78 @@
+"""What the running device says of itself: faults shared by the threads, rates, and one snapshot for the display."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from device.clock import MS, SECOND
+from device.gate import GateState
+from device.pins.protocol import Lamp
+from models.focusmap import FocusMap
+
+
+class Faults:
+    """Why the gate cannot work, by part. Any thread may raise or clear its own."""
+
+    def __init__(self) -> None:
+        self._by_part: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def raise_(self, part: str, message: str) -> None:
+        with self._lock:
+            self._by_part[part] = message
+
+    def clear(self, part: str) -> None:
+        with self._lock:
+            self._by_part.pop(part, None)
+
+    def current(self) -> str | None:
+        """All of them in one line, or None."""
+        with self._lock:
+            return "; ".join(self._by_part.values()) or None
+
+
+class Rate:
+    """Events a second over the last few."""
+
+    def __init__(self, window: int = 20) -> None:
+        self._times_ns: deque[int] = deque(maxlen=window)
+
+    def mark(self, now_ns: int) -> None:
+        self._times_ns.append(now_ns)
+
+    def per_second(self, now_ns: int) -> float:
+        """0 when the newest is older than two seconds: a rate of the past is no rate."""
+        times = tuple(self._times_ns)
+        if len(times) < 2 or now_ns - times[-1] > 2 * SECOND or times[-1] == times[0]:
+            return 0.0
+        return (len(times) - 1) * SECOND / (times[-1] - times[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One consistent moment of the device, for the display and the log; replaced whole, never changed."""
+
+    gate: GateState = GateState()
+    focus_map: FocusMap | None = None
+    lamp: Lamp = Lamp.OFF
+    shutter_high: bool = False
+    camera_fps: float = 0.0
+    judged_fps: float = 0.0
+    dropped: int = 0
+    judge_ns: int = 0  # time the classifier took for the last frame
+    age_ns: int = 0  # start of exposure to gate state, last frame
+    f_number: float | None = None
+    last_capture: str = ""
+    last_message: str = ""
+    frames: int = 0
+    judged: int = 0
+    opened: int = 0
+    saved: int = 0
+    refused: int = 0
+
+    def line(self) -> str:
+        """The state in one line, for the journal."""
+        why = f": {self.gate.reason}" if self.gate.reason else ""
+        return f"{self.gate.mode}{why} ({self.judged_fps:.1f} frames/s, {self.age_ns / MS:.0f} ms)"
