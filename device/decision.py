@@ -48,9 +48,7 @@ class Rules:
 def evidence_of(focus_map: FocusMap, percent: int) -> Evidence:
     """What the gate needs to know of one map."""
     verdict = verdict_of(focus_map, percent)
-    return Evidence(
-        focus_map.frame_id, focus_map.exposed_ns, verdict.kind is VerdictKind.PASS, verdict.reason or ""
-    )
+    return Evidence(focus_map.frame_id, focus_map.exposed_ns, verdict.kind is VerdictKind.PASS, verdict.reason or "")
 
 
 class DecisionLoop:
@@ -58,6 +56,7 @@ class DecisionLoop:
 
     def __init__(
         self,
+        *,
         rules: Rules,
         camera: CameraLoop,
         vision: VisionLoop,
@@ -67,7 +66,7 @@ class DecisionLoop:
         clock: Clock,
         faults: Faults,
         on_judged: Callable[[Judged, GateState], None],
-        on_aperture: Callable[[int], None],
+        on_aperture: Callable[[int], object],
     ) -> None:
         self.status = Status()
         self._rules = rules
@@ -162,9 +161,7 @@ class DecisionLoop:
             self._refuse(f"frame {event.frame_id} is gone; press again")
             return
         focus_map = item.focus_map if event.judged and item is not None else None
-        job = CaptureJob(
-            frame=frame.hold(), focus_map=focus_map, override=event.override, pressed_ns=event.pressed_ns
-        )
+        job = CaptureJob(frame=frame.hold(), focus_map=focus_map, override=event.override, pressed_ns=event.pressed_ns)
         if not self._recorder.submit(job):
             frame.close()
             self._pins.sound(Tone.REFUSED)
@@ -207,5 +204,5 @@ class DecisionLoop:
             judged=self._vision.count,
             opened=opened,
         )
-        if (state.mode, state.reason) != (before.mode, before.reason) and state.mode is not before.mode:
+        if state.mode is not before.mode:
             log.info(self.status.line())

@@ -54,7 +54,7 @@ class CameraLoop:
         self.frames = 0
         self.ended = False
         self._camera: Camera | None = camera
-        self._info = camera.info
+        self.info = camera.info
         self._reopen = reopen
         self._clock = clock
         self._faults = faults
@@ -97,7 +97,7 @@ class CameraLoop:
 
     def _check_alive(self, frame: Frame) -> None:
         """A live sensor never delivers the same noise twice."""
-        if not self._info.live:
+        if not self.info.live:
             return
         signature = zlib.crc32(np.ascontiguousarray(frame.luma[::FROZEN_STRIDE_PX, ::FROZEN_STRIDE_PX]))
         self._same = self._same + 1 if signature == self._signature else 1
@@ -105,7 +105,7 @@ class CameraLoop:
         if self._same >= FROZEN_AFTER:
             self._same = 0
             frame.close()
-            raise CameraError(f"camera {self._info.id}: the picture is frozen; the camera is restarted")
+            raise CameraError(f"camera {self.info.id}: the picture is frozen; the camera is restarted")
 
     def _failed(self, error: CameraError) -> None:
         now_ns = self._clock.now_ns()
@@ -117,9 +117,9 @@ class CameraLoop:
             self._camera = None
         if self._failing_since_ns is None:
             self._failing_since_ns = now_ns
-            if self._info.live:
+            if self.info.live:
                 log.warning("%s; gate closed, trying again for %d s", error, GIVE_UP_NS // SECOND)
-        if not self._info.live or now_ns - self._failing_since_ns >= GIVE_UP_NS:
+        if not self.info.live or now_ns - self._failing_since_ns >= GIVE_UP_NS:
             raise error
         self._clock.sleep_until_ns(now_ns + self._pause_ns)
         self._pause_ns = min(2 * self._pause_ns, LONGEST_RETRY_NS)
@@ -130,6 +130,7 @@ class VisionLoop:
 
     def __init__(
         self,
+        *,
         classifier: Classifier,
         judging: Judging,
         frames: FrameSlot,

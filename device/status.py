@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from device.clock import MS, SECOND
 from device.gate import GateState
@@ -54,7 +54,7 @@ class Rate:
 class Status:
     """One consistent moment of the device, for the display and the log; replaced whole, never changed."""
 
-    gate: GateState = GateState()
+    gate: GateState = field(default_factory=GateState)
     focus_map: FocusMap | None = None
     lamp: Lamp = Lamp.OFF
     shutter_high: bool = False

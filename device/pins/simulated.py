@@ -25,24 +25,23 @@ class SimulatedPins:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._pressed_until_ns: dict[str, tuple[int, int]] = {}
+        self._pressed_until_ns: dict[str, int] = {}
         self._lease = lease.closed()
         self._high = False
         self._lamp = Lamp.OFF
         self.history: list[Happened] = []
 
-    def press(self, button: str, hold_ns: int, at_ns: int | None = None) -> None:
-        """Hold `button` (a field of Buttons) down for `hold_ns` from `at_ns` on, or from now."""
+    def press(self, button: str, hold_ns: int) -> None:
+        """Hold `button` (a field of Buttons) down for `hold_ns` from now on."""
         if button not in Buttons.__slots__:
             raise ValueError(f"no button {button!r}; there are {', '.join(Buttons.__slots__)}")
-        start_ns = self._clock.now_ns() if at_ns is None else at_ns
         with self._lock:
-            self._pressed_until_ns[button] = (start_ns, start_ns + hold_ns)
+            self._pressed_until_ns[button] = self._clock.now_ns() + hold_ns
 
     def buttons(self) -> Buttons:
         now_ns = self._clock.now_ns()
         with self._lock:
-            down = {name: start <= now_ns < end for name, (start, end) in self._pressed_until_ns.items()}
+            down = {name: now_ns < until_ns for name, until_ns in self._pressed_until_ns.items()}
         return replace(Buttons(), **down)
 
     def renew_shutter(self, lease_until_ns: int) -> None:

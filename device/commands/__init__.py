@@ -1,0 +1,1 @@
+"""One module a command; each adds its own sub-parser and is loaded only when asked for."""

@@ -1,0 +1,152 @@
+"""`focusgate run`: the gate itself, with a live display on a terminal and one line per change of state without."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from models.errors import ExitCode, InputError
+
+if TYPE_CHECKING:
+    from device.app import Device
+    from device.config import CameraConfig, Config
+
+EXAMPLES = """\
+examples:
+  focusgate run                                      simulated colposcope, live display
+  focusgate run --camera files:photos --rate 2       photographs, two a second, over and over
+  focusgate run --camera v4l2:0                      USB camera /dev/video0
+  focusgate run --seconds 30 --script presses.txt    timed presses, then stop
+  focusgate run --seconds 30 --instant --trace t.jsonl   the same on a fake clock, as fast as it goes
+
+a script has one press a line: SECONDS ACTION [HOLD_SECONDS], with the actions capture, override,
+aperture-open and aperture-close:
+  4.5 capture
+  6.0 override 1.7
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `run` to the command line."""
+    run = subparsers.add_parser(
+        "run", help="run the gate", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    run.add_argument("--config", type=Path, metavar="FILE", help="configuration (TOML); see 'focusgate config explain'")
+    run.add_argument("--camera", metavar="KIND", help="simulated, files:PATH or v4l2:N (default: of the configuration)")
+    run.add_argument("--profile", type=Path, metavar="FILE", help="calibration profile of this device (JSON)")
+    run.add_argument("--store", type=Path, metavar="DIR", help="where captures are kept")
+    run.add_argument("--rate", type=float, metavar="HZ", help="frames a second of a files camera")
+    run.add_argument("--once", action="store_true", help="stop at the end of a files camera instead of starting again")
+    run.add_argument("--seed", type=int, help="seed of the simulated colposcope")
+    run.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
+    run.add_argument("--script", type=Path, metavar="FILE", help="timed presses")
+    run.add_argument("--trace", type=Path, metavar="FILE", help="write one JSON object a judged frame")
+    run.add_argument("--plain", action="store_true", help="log lines instead of the live display")
+    run.add_argument("--instant", action="store_true", help="simulated time, as fast as it goes (needs --seconds)")
+    run.set_defaults(run=_run)
+
+
+def camera_config(text: str, base: Config) -> CameraConfig:
+    """The camera named on the command line; settings of the same kind in the configuration are kept.
+
+    Raises InputError for a kind that does not exist.
+    """
+    from device.config import parse_config  # noqa: PLC0415 - keeps --help fast
+
+    kind, _, rest = text.partition(":")
+    values: dict[str, object] = {"kind": kind}
+    if base.camera.kind == kind:
+        values = base.camera.model_dump()
+    if kind == "files":
+        values["path"] = rest or values.get("path")
+    elif kind == "v4l2":
+        values["device"] = int(rest) if rest.isdigit() else rest or 0
+    elif kind != "simulated":
+        raise InputError(f"--camera {text}: no such camera; allowed: simulated, files:PATH, v4l2:N")
+    if kind == "files" and not values["path"]:
+        raise InputError("--camera files: name what to show, as in --camera files:photos")
+    return parse_config({"camera": values}, "--camera").camera
+
+
+def configured(arguments: argparse.Namespace) -> Config:
+    """The configuration file with the options of the command line laid over it, checked as one."""
+    from device.config import load_config, parse_config  # noqa: PLC0415
+
+    config = load_config(arguments.config)
+    camera = config.camera if arguments.camera is None else camera_config(arguments.camera, config)
+    over: dict[str, object] = {}
+    if arguments.rate is not None:
+        over["rate_hz"] = arguments.rate
+    if arguments.once:
+        over["loop"] = False
+    if arguments.seed is not None:
+        over["seed"] = arguments.seed
+    unknown = [name for name in over if name not in type(camera).model_fields]
+    if unknown:
+        option = {"rate_hz": "--rate", "loop": "--once", "seed": "--seed"}[unknown[0]]
+        raise InputError(f"{option} does not go with a {camera.kind} camera; leave it out")
+    values = config.model_dump() | {"camera": camera.model_dump() | over}
+    return parse_config(values, "command line")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from contextlib import ExitStack  # noqa: PLC0415
+
+    from calibration.profile import load_profile  # noqa: PLC0415
+    from device import app  # noqa: PLC0415
+    from device.clock import FakeClock, MonotonicClock  # noqa: PLC0415
+    from device.recorder import open_recorder  # noqa: PLC0415
+    from device.script import load_script  # noqa: PLC0415
+    from models.onnx_classifier import load_classifier  # noqa: PLC0415
+
+    if arguments.seconds is not None and not 0.0 < arguments.seconds <= 1e6:
+        raise InputError(f"--seconds {arguments.seconds:g} is not possible; allowed: above 0 to 1000000")
+    if arguments.instant and arguments.seconds is None:
+        raise InputError("--instant needs --seconds: without an end it would fill the disk")
+    config = configured(arguments)
+    script = load_script(arguments.script) if arguments.script else ()
+    profile = load_profile(arguments.profile) if arguments.profile else None
+    manifest = Path(config.model.manifest) if config.model.manifest else None
+    classifier = load_classifier(manifest, threads=config.model.threads)
+    with ExitStack() as stack:
+        trace = stack.enter_context(_open_trace(arguments.trace)) if arguments.trace else None
+        device = app.build(
+            config,
+            classifier,
+            lambda judging, profile, camera_id: open_recorder(
+                config.store, arguments.store, classifier, judging, profile, camera_id, config.gate.percent
+            ),
+            FakeClock() if arguments.instant else MonotonicClock(),
+            profile=profile,
+            script=script,
+            trace=trace,
+        )
+        stack.callback(device.close)
+        return _drive(device, config, arguments)
+
+
+def _open_trace(path: Path) -> IO[str]:
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot write the trace ({error.strerror}); name a file in a folder of yours") from None
+
+
+def _drive(device: Device, config: Config, arguments: argparse.Namespace) -> int:
+    """Run with the display if there is a terminal, else with log lines; then say how it went."""
+    from device import app, terminal  # noqa: PLC0415
+
+    terminal.stop_on_signals()
+    on_screen = not arguments.plain and not arguments.instant and sys.stdin.isatty() and sys.stdout.isatty()
+    terminal.log_lines(quiet=on_screen)
+    if arguments.instant:
+        code = app.run_instantly(device, arguments.seconds)
+    elif on_screen:
+        with terminal.live(device, config.gate.percent) as on_tick:
+            code = app.run_threads(device, arguments.seconds, on_tick)
+    else:
+        code = app.run_threads(device, arguments.seconds, lambda: True)
+    print(terminal.summary(device))
+    return code
