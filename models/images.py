@@ -7,6 +7,7 @@ who opens the file's raw raster. No colour profile is applied either.
 from __future__ import annotations
 
 import io
+import logging
 import re
 import stat
 import struct
@@ -49,6 +50,8 @@ _READABLE = "readable are JPEG, PNG, TIFF, BMP, WebP, GIF and PNM stills"
 _GREY_16_BIT_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 _ALPHA_MODES = frozenset({"LA", "La", "PA", "RGBA", "RGBa"})
 _COLOUR_MODES = frozenset({"P", "RGB", "RGBX", "YCbCr", "CMYK"})
+
+logging.getLogger("PIL").setLevel(logging.CRITICAL)  # its decoders log what is here told in one line
 
 # What Pillow's decoders are known to raise on damaged files, beside its own UnidentifiedImageError.
 _DECODER_ERRORS = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +61,7 @@ def test_a_reader_that_was_late_gets_no_burst_of_frames(stills: Path, clock: Fak
         levels(camera, 1)
         clock.advance_ns(5 * SECOND)
         times = [frame.exposed_ns for frame in (camera.read() for _ in range(3)) if frame is not None]
-    assert np.diff(times).tolist() == [0 + 1, 100 * MS - 1] or np.diff(times).tolist() == [100 * MS] * 2
+    assert np.diff(times).tolist() == [100 * MS, 100 * MS]
 
 
 def test_a_frame_not_due_within_the_time_out_is_an_error_and_comes_later(stills: Path, clock: FakeClock) -> None:
@@ -126,9 +128,7 @@ def test_a_folder_that_vanishes_is_an_error_not_the_end(stills: Path, clock: Fak
         ("empty.mp4", "cannot be opened as a video"),
     ],
 )
-def test_what_cannot_be_played_is_refused_in_one_line(
-    tmp_path: Path, clock: FakeClock, capfd: pytest.CaptureFixture[str], name: str, words: str
-) -> None:
+def test_what_cannot_be_played_is_refused_in_one_line(tmp_path: Path, clock: FakeClock, name: str, words: str) -> None:
     (tmp_path / "nothing").mkdir()
     (tmp_path / "text.jpg").write_text("text")
     (tmp_path / "text.avi").write_text("text")
@@ -136,17 +136,38 @@ def test_what_cannot_be_played_is_refused_in_one_line(
     with pytest.raises(CameraError, match=words) as refusal:
         FilesCamera(tmp_path / name, clock)
     assert "\n" not in str(refusal.value)
-    assert capfd.readouterr().err == ""
 
 
-def test_a_video_cut_short_at_its_head_holds_no_picture(
-    tmp_path: Path, video: Path, clock: FakeClock, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_video_cut_short_at_its_head_is_refused(tmp_path: Path, video: Path, clock: FakeClock) -> None:
     cut = tmp_path / "cut.avi"
     cut.write_bytes(video.read_bytes()[:300])
     with pytest.raises(CameraError, match=r"cannot be opened as a video|holds no picture"):
         FilesCamera(cut, clock)
-    assert capfd.readouterr().err == ""
+
+
+def test_opencv_and_ffmpeg_keep_quiet_about_broken_videos(tmp_path: Path, video: Path) -> None:
+    """In a process of its own: the libraries read how loud to be at their first use."""
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "cut.avi").write_bytes(video.read_bytes()[:300])
+    script = """
+import sys
+from device.camera.files import FilesCamera
+from device.clock import FakeClock
+from models.errors import CameraError
+for path in sys.argv[1:]:
+    try:
+        FilesCamera(path, FakeClock())
+    except CameraError:
+        sys.stdout.write("refused ")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "empty.mp4"), str(tmp_path / "cut.avi")],
+        capture_output=True,
+        check=True,
+        cwd=Path(__file__).parents[3],
+    )
+    assert done.stdout == b"refused refused "
+    assert done.stderr == b""
 
 
 @pytest.mark.parametrize("rate_hz", [0.0, -1.0, 0.1, 1000.0, float("nan"), float("inf")])

@@ -102,7 +102,7 @@ def test_a_camera_that_is_unplugged_has_vanished(
 ) -> None:
     with opened(capture, clock) as camera:
         capture.fails = 1000
-        monkeypatch.setattr(Path, "exists", lambda self: False)
+        monkeypatch.setattr(Path, "exists", lambda *_: False)
         with pytest.raises(CameraError, match="vanished; connect it again"):
             camera.read()
 
@@ -116,7 +116,7 @@ def test_an_exception_inside_opencv_is_a_camera_error(capture: Any, clock: FakeC
 
 @pytest.mark.parametrize("picture", [None, np.zeros((48, 64), np.uint8), np.zeros((48, 64, 3), np.uint16), "text"])
 def test_what_is_not_an_eight_bit_colour_picture_is_refused(capture: Any, clock: FakeClock, picture: object) -> None:
-    capture.picture = lambda count: picture
+    capture.picture = lambda _: picture
     with pytest.raises(CameraError, match="not an 8-bit colour picture"):
         opened(capture, clock)
 
@@ -146,7 +146,7 @@ def test_the_devices_that_are_there_are_named_in_order(
     capture: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nodes = [Path("/dev/video10"), Path("/dev/video2"), Path("/dev/video-dec")]
-    monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(nodes))
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(nodes))
     with pytest.raises(CameraError, match="present: /dev/video2, /dev/video10;"):
         V4l2Camera("63", clock, open_capture=capture)
 
@@ -160,7 +160,7 @@ def test_a_file_is_not_a_camera(capture: Any, clock: FakeClock, tmp_path: Path) 
 def test_a_device_that_may_not_be_used_says_which_group_to_join(
     capture: Any, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("device.camera.v4l2.os.access", lambda path, mode: False)
+    monkeypatch.setattr("device.camera.v4l2.os.access", lambda *_: False)
     with pytest.raises(CameraError, match="add this user to the group"):
         opened(capture, clock)
 
