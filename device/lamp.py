@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from device.gate import ButtonStuck, Capture, Event, GateState, Mode, OverrideArmed, OverrideExpired, Refused
 from device.pins.protocol import Lamp, Tone
 
-OPEN_AGAIN_NS = 1_000_000_000  # shortest time between two changes to "open": at most two changes a second
+OPEN_AGAIN_NS = 1_000_000_000  # from "open" to the next "open": so the lamp changes at most twice in any second
 
 _LAMPS = {
     Mode.STARTING: Lamp.STARTING,
@@ -20,23 +20,23 @@ _LAMPS = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the lamp shows, and when it last turned to "open"."""
+    """What the lamp shows, and when it last turned away from "open"."""
 
     lamp: Lamp = Lamp.OFF
-    opened_ns: int | None = None
+    closed_ns: int | None = None
 
 
 def next_lamp(shown: Shown, state: GateState, now_ns: int) -> Shown:
-    """The lamp for this state. It never says "open" while the gate is not, and turns to "open" at most once a second:
+    """The lamp for this state. It never says "open" while the gate is not, and does not say it again within a second:
     at the edge of focus it stays at "closed" rather than flicker."""
     wanted = _LAMPS[state.mode]
     if wanted is not Lamp.OPEN:
-        return Shown(wanted, shown.opened_ns)
+        return Shown(wanted, now_ns if shown.lamp is Lamp.OPEN else shown.closed_ns)
     if shown.lamp is Lamp.OPEN:
         return shown
-    if shown.opened_ns is not None and now_ns - shown.opened_ns < OPEN_AGAIN_NS:
-        return Shown(Lamp.CLOSED, shown.opened_ns)
-    return Shown(Lamp.OPEN, now_ns)
+    if shown.closed_ns is not None and now_ns - shown.closed_ns < OPEN_AGAIN_NS:
+        return Shown(Lamp.CLOSED, shown.closed_ns)
+    return Shown(Lamp.OPEN, shown.closed_ns)
 
 
 def tone_for(event: Event) -> Tone | None:
