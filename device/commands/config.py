@@ -31,10 +31,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _explain(_: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415 - keeps --help fast
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
-    from device.config import explain  # noqa: PLC0415
+    from device.config import explain
 
     table = Table("key", "for", "allowed", "default", "meaning", box=None, header_style="bold", pad_edge=False)
     for entry in explain():
@@ -44,7 +44,7 @@ def _explain(_: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from device.config import load_config  # noqa: PLC0415
+    from device.config import load_config
 
     load_config(arguments.file)
     print(f"{arguments.file}: right")

@@ -53,7 +53,7 @@ def camera_config(text: str, base: Config) -> CameraConfig:
 
     Raises InputError for a kind that does not exist.
     """
-    from device.config import parse_config  # noqa: PLC0415 - keeps --help fast
+    from device.config import parse_config
 
     kind, _, rest = text.partition(":")
     values: dict[str, object] = {"kind": kind}
@@ -72,7 +72,7 @@ def camera_config(text: str, base: Config) -> CameraConfig:
 
 def configured(arguments: argparse.Namespace) -> Config:
     """The configuration file with the options of the command line laid over it, checked as one."""
-    from device.config import load_config, parse_config  # noqa: PLC0415
+    from device.config import load_config, parse_config
 
     config = load_config(arguments.config)
     camera = config.camera if arguments.camera is None else camera_config(arguments.camera, config)
@@ -92,14 +92,14 @@ def configured(arguments: argparse.Namespace) -> Config:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from contextlib import ExitStack  # noqa: PLC0415
+    from contextlib import ExitStack
 
-    from calibration.profile import load_profile  # noqa: PLC0415
-    from device import app  # noqa: PLC0415
-    from device.clock import FakeClock, MonotonicClock  # noqa: PLC0415
-    from device.recorder import open_recorder  # noqa: PLC0415
-    from device.script import load_script  # noqa: PLC0415
-    from models.onnx_classifier import load_classifier  # noqa: PLC0415
+    from calibration.profile import load_profile
+    from device import app
+    from device.clock import FakeClock, MonotonicClock
+    from device.recorder import open_recorder
+    from device.script import load_script
+    from models.onnx_classifier import load_classifier
 
     if arguments.seconds is not None and not 0.0 < arguments.seconds <= 1e6:
         raise InputError(f"--seconds {arguments.seconds:g} is not possible; allowed: above 0 to 1000000")
@@ -131,12 +131,14 @@ def _open_trace(path: Path) -> IO[str]:
     try:
         return path.open("w", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{path}: cannot write the trace ({error.strerror}); name a file in a folder of yours") from None
+        raise InputError(
+            f"{path}: cannot write the trace ({error.strerror}); name a file in a folder of yours"
+        ) from None
 
 
 def _drive(device: Device, config: Config, arguments: argparse.Namespace) -> int:
     """Run with the display if there is a terminal, else with log lines; then say how it went."""
-    from device import app, terminal  # noqa: PLC0415
+    from device import app, terminal
 
     terminal.stop_on_signals()
     on_screen = not arguments.plain and not arguments.instant and sys.stdin.isatty() and sys.stdout.isatty()
