@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from models.errors import ExitCode, InputError
+from models.errors import InputError
 
 if TYPE_CHECKING:
     from device.app import Device
