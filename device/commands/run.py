@@ -112,13 +112,21 @@ def _run(arguments: argparse.Namespace) -> int:
     classifier = load_classifier(manifest, threads=config.model.threads)
     with ExitStack() as stack:
         trace = stack.enter_context(_open_trace(arguments.trace)) if arguments.trace else None
+        clock = FakeClock() if arguments.instant else MonotonicClock()
         device = app.build(
             config,
             classifier,
             lambda judging, profile, camera_id: open_recorder(
-                config.store, arguments.store, classifier, judging, profile, camera_id, config.gate.percent
+                config.store,
+                arguments.store,
+                classifier=classifier,
+                judging=judging,
+                profile=profile,
+                camera_id=camera_id,
+                percent=config.gate.percent,
+                clock=clock,
             ),
-            FakeClock() if arguments.instant else MonotonicClock(),
+            clock,
             profile=profile,
             script=script,
             trace=trace,

@@ -1,0 +1,233 @@
+"""`focusgate captures list|show|verify|export`: what was saved, one capture in full, a check of every byte, copies."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.errors import ExitCode, InputError
+
+if TYPE_CHECKING:
+    from device.store.catalogue import Listing, Progress
+    from device.store.index import Entry
+    from device.store.records import CaptureRecord, Evidence
+
+EXAMPLES = """\
+examples:
+  focusgate captures list                     what was saved, oldest first
+  focusgate captures show 3fa9                one capture with its tile map; the beginning of its id is enough
+  focusgate captures verify                   read every byte again: is all as it was saved?
+  focusgate captures export /media/usb/today  copy all captures
+  focusgate captures list --json | jq .sha256
+"""
+BAR_WIDTH = 10
+CLOCK_NOT_SET = "clock not set"
+IN_FOCUS, OUT_OF_FOCUS = "#", "."
+CAUSES = (OUT_OF_FOCUS, " ", "d", "g", "?")  # by models.focusmap.Cause
+LEGEND = "# in focus   . out of focus   not judged: d dark, g glare, ? no detail, blank outside the field"
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `captures` to the command line."""
+    captures = subparsers.add_parser(
+        "captures",
+        help="list, show, verify and export what was saved",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = captures.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def action(name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        parser.add_argument("--store", type=Path, metavar="DIR", help="where captures are kept")
+        parser.add_argument("--config", type=Path, metavar="FILE", help="configuration that says where (TOML)")
+        parser.set_defaults(run=run)
+        return parser
+
+    listing = action("list", "list the captures, oldest first", _list)
+    listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    show = action("show", "show one capture with its tile map", _show)
+    show.add_argument("id", help="id of the capture, or its beginning")
+    show.add_argument("--json", action="store_true", help="one JSON object, tile by tile")
+    action("verify", "read every byte of every capture again", _verify)
+    export = action("export", "copy captures into a folder, each checked", _export)
+    export.add_argument("target", type=Path, metavar="FOLDER", help="where to; copies already there are left alone")
+    export.add_argument("ids", nargs="*", metavar="ID", help="which captures; none: all")
+
+
+def _listing(arguments: argparse.Namespace) -> Listing:
+    from device.config import load_config
+    from device.store.catalogue import Listing, default_store, read_listing
+
+    named = arguments.store or load_config(arguments.config).store.folder
+    folder = Path(named) if named else default_store()
+    if not named and not folder.exists():
+        return Listing(folder, (), frozenset(), ())  # nothing was ever saved: no mistake of the user
+    return read_listing(folder)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    listing = _listing(arguments)
+    if arguments.json:
+        for entry in listing.entries:
+            print(json.dumps(_facts(listing, entry)))
+    elif listing.entries:
+        table = Table("id", "when (UTC)", "verdict", "in focus", "size", box=None, header_style="bold", pad_edge=False)
+        for entry in listing.entries:
+            size = "FILE MISSING" if entry.capture_id in listing.missing else f"{entry.bytes / 1e6:.1f} MB"
+            row = (_short(entry), _when(entry), _verdict(entry), _bar(entry.in_focus, entry.judged_tiles), size)
+            table.add_row(*map(Text, row))
+        Console(soft_wrap=True).print(table)
+    else:
+        print(f"no captures in {listing.folder}")
+    for line in listing.damaged:
+        print(f"focusgate: {line}", file=sys.stderr)
+    return ExitCode.STORAGE if listing.missing or listing.damaged else ExitCode.OK
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from device.store.catalogue import read_record
+
+    listing = _listing(arguments)
+    entry = listing.find(arguments.id)
+    path = listing.path(entry)
+    record = read_record(path)
+    if arguments.json:
+        print(json.dumps(_facts(listing, entry) | _in_full(record)))
+        return ExitCode.OK
+    for name, value in _details(entry, record, path):
+        print(f"{name:<13}{value}")
+    if record.evidence is not None:
+        print()
+        print("\n".join(tile_lines(record.evidence)))
+        print(LEGEND)
+    return ExitCode.OK
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from device.store.catalogue import verify
+
+    listing = _listing(arguments)
+    with _progress("verifying") as progress:
+        problems = verify(listing, progress)
+    for line in problems:
+        print(f"focusgate: {line}", file=sys.stderr)
+    count = len(listing.entries)
+    print(f"{count} captures read again: {f'{len(problems)} problems' if problems else 'every byte as it was saved'}")
+    return ExitCode.STORAGE if problems else ExitCode.OK
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from device.store.catalogue import export
+
+    listing = _listing(arguments)
+    wanted = [listing.find(prefix) for prefix in dict.fromkeys(arguments.ids)] or list(listing.entries)
+    if not wanted:
+        raise InputError(f"no captures in {listing.folder}; nothing to export")
+    with _progress("exporting") as progress:
+        copied = export(listing, wanted, arguments.target, progress)
+    already = f", {len(wanted) - copied} were there already" if copied < len(wanted) else ""
+    print(f"{copied} captures exported to {arguments.target}{already}")
+    return ExitCode.OK
+
+
+@contextlib.contextmanager
+def _progress(what: str) -> Iterator[Progress]:
+    """A progress bar on standard error, if that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def _short(entry: Entry) -> str:
+    from device.store.catalogue import SHORT_ID
+
+    return entry.capture_id[:SHORT_ID]
+
+
+def _when(entry: Entry) -> str:
+    time = entry.wall_time[:19].replace("T", " ")
+    return time if entry.wall_synchronised else f"{time} ({CLOCK_NOT_SET})"
+
+
+def _verdict(entry: Entry) -> str:
+    seen = entry.verdict or "not judged"
+    return f"{seen}, OVERRIDE" if entry.override else seen
+
+
+def _bar(in_focus: int | None, judged: int | None) -> str:
+    """A bar that is full only at 100 %, and the share rounded down, as the verdict's own words have it."""
+    if not judged or in_focus is None:
+        return "-"
+    return f"{'#' * (BAR_WIDTH * in_focus // judged):-<{BAR_WIDTH}} {100 * in_focus // judged:3d} %"
+
+
+def tile_lines(evidence: Evidence) -> list[str]:
+    """The tile map, one line a row of tiles, told apart without colour (see LEGEND)."""
+    _, cause, in_focus = evidence.tiles.arrays()
+    return [
+        " ".join(IN_FOCUS if sharp else CAUSES[why] for sharp, why in zip(*row, strict=True)).rstrip()
+        for row in zip(in_focus.tolist(), cause.tolist(), strict=True)
+    ]
+
+
+def _details(entry: Entry, record: CaptureRecord, path: Path) -> Iterator[tuple[str, object]]:
+    yield "capture", record.capture_id
+    yield "session", record.session_id or "none"
+    yield "when", f"{_when(entry)} UTC, number {record.sequence}"
+    yield "exposed", f"{record.exposed_ns / 1e9:.6f} s after boot {record.boot_id}"
+    yield "verdict", _verdict(entry) + (f": {record.reason}" if record.reason else "")
+    evidence = record.evidence
+    if evidence is not None:
+        share = _bar(evidence.in_focus, evidence.judged_tiles)
+        yield (
+            "in focus",
+            f"{share}   {evidence.in_focus} of {evidence.judged_tiles} judged, {evidence.total} in the field",
+        )
+        yield (
+            "rule",
+            f"{record.required_percent} % with blur ≤ {evidence.criterion_px:g} px at p ≥ {evidence.threshold:g}, "
+            f"{evidence.min_judged_percent} % judged",
+        )
+        yield "model", f"{evidence.model_name} {evidence.model_sha256}"
+    yield "calibration", record.profile_id or "uncalibrated"
+    exposure = f"{record.exposure_us:g} µs" if record.exposure_us else "exposure unknown"
+    gain = f"gain {record.analogue_gain:g}" if record.analogue_gain else "gain unknown"
+    aperture = f"f/{record.f_number:g}" if record.f_number else "aperture unknown"
+    yield "camera", f"{record.camera_id or 'unknown'}: {exposure}, {gain}, {aperture}"
+    yield "image", f"{record.width}×{record.height} px, {entry.bytes} bytes"
+    yield "file", path
+    yield "sha256", entry.sha256
+    yield "software", record.software
+
+
+def _facts(listing: Listing, entry: Entry) -> dict[str, Any]:
+    return asdict(entry) | {"path": str(listing.path(entry)), "missing": entry.capture_id in listing.missing}
+
+
+def _in_full(record: CaptureRecord) -> dict[str, Any]:
+    from models.focusmap import Cause
+
+    facts = record.model_dump(mode="json")
+    if record.evidence is not None:
+        p, cause, in_focus = record.evidence.tiles.arrays()
+        facts["evidence"]["tiles"] |= {
+            "p_in_focus": (p / 255).round(3).tolist(),
+            "cause": [[Cause(why).name.lower() for why in row] for row in cause.tolist()],
+            "in_focus": in_focus.tolist(),
+        }
+    return facts

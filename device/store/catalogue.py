@@ -1,0 +1,203 @@
+"""Reading a store: what is in it, one capture, a check of every byte, a copy. Never writes to the store.
+
+So it works beside the running device, and on a card that has turned read-only. What the index does not know, or knows
+without a file, is found by comparing it with the files, which are the truth.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from device.store.files import POSIX, storage_errors, write_durably
+from device.store.index import Entry, Index
+from device.store.jpeg import decode_record
+from device.store.records import CaptureRecord
+from models.errors import InputError, StorageError
+
+IMAGES = "images"
+INDEX = "index.sqlite"
+SHORT_ID = 8  # characters shown; two among 10,000 captures agree in them with a chance of 1 %
+_IMAGE_NAME = re.compile(r"[0-9a-f]{32}\.jpg")
+_PREFIX = re.compile(r"[0-9a-f]{1,32}")
+
+Progress = Callable[[int, int], None]  # done, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The captures of a store, oldest first; which of them have lost their file; and files that are not whole."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    missing: frozenset[str]
+    damaged: tuple[str, ...]  # one line each
+
+    def find(self, prefix: str) -> Entry:
+        """The capture whose id begins with `prefix`. Raises InputError if there is none, or more than one."""
+        wanted = prefix.strip().lower()
+        found = [entry for entry in self.entries if entry.capture_id.startswith(wanted)]
+        if not _PREFIX.fullmatch(wanted) or not found:
+            raise InputError(f"no capture {prefix!r} in {self.folder}; 'focusgate captures list' shows them all")
+        if len(found) > 1:
+            raise InputError(f"{len(found)} captures begin with {prefix!r} in {self.folder}; give more of the id")
+        return found[0]
+
+    def path(self, entry: Entry) -> Path:
+        """The file of one capture."""
+        return image_path(self.folder, entry.capture_id)
+
+
+def default_store() -> Path:
+    """FOCUSGATE_STORE, else `focusgate` in the user's data folder (XDG base directory specification)."""
+    named = os.environ.get("FOCUSGATE_STORE")
+    if named:
+        return Path(named)
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "focusgate"
+
+
+def image_path(folder: Path, capture_id: str) -> Path:
+    """Where a capture lies: 256 folders, so that none grows slow."""
+    return folder / IMAGES / capture_id[:2] / f"{capture_id}.jpg"
+
+
+def scan(folder: Path) -> set[str]:
+    """The ids of all capture files, by name only. Raises OSError."""
+    found = set()
+    for shard in _subfolders(folder / IMAGES):
+        with os.scandir(shard) as items:
+            found |= {
+                item.name[:-4]
+                for item in items
+                if _IMAGE_NAME.fullmatch(item.name)
+                and item.name.startswith(Path(shard).name)
+                and item.is_file(follow_symlinks=False)
+            }
+    return found
+
+
+def parts(folder: Path) -> list[Path]:
+    """Temporary files that a crash left behind. Raises OSError."""
+    return [path for shard in _subfolders(folder / IMAGES) for path in Path(shard).glob(".*.part")]
+
+
+def adopt(folder: Path, ids: Iterable[str]) -> tuple[list[Entry], list[str]]:
+    """Entries of the capture files named, from the files alone, and one line for each that is not whole."""
+    entries, damaged = [], []
+    for capture_id in sorted(ids):
+        path = image_path(folder, capture_id)
+        try:
+            data = path.read_bytes()
+            entries.append(_entry_of(data, path))
+        except StorageError as error:
+            damaged.append(str(error))
+        except OSError as error:
+            damaged.append(f"{path}: cannot be read ({error.strerror}); restore it from an export")
+    return entries, damaged
+
+
+def read_listing(folder: Path) -> Listing:
+    """All captures of the store. An index that is absent or damaged only makes it slower.
+
+    Raises InputError if there is no such folder, StorageError if it cannot be read.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; captures are made by 'focusgate run', --store names their folder")
+    listed = _index_entries(folder / INDEX)  # before the files: a capture saved in between then merely has no row
+    with storage_errors("list the captures", folder, "nothing was changed"):
+        files = scan(folder)
+    adopted, damaged = adopt(folder, files - listed.keys())
+    everything = sorted((*listed.values(), *adopted), key=lambda entry: (entry.sequence, entry.capture_id))
+    return Listing(folder, tuple(everything), frozenset(listed.keys() - files), tuple(damaged))
+
+
+def read_record(path: Path) -> CaptureRecord:
+    """The record inside a capture file. Raises StorageError if the file cannot be read or is not whole."""
+    with storage_errors("read the capture", path, "nothing was changed"):
+        data = path.read_bytes()
+    return decode_record(data, path)
+
+
+def verify(listing: Listing, progress: Progress = lambda _done, _of: None) -> list[str]:
+    """Read every byte of every capture again; one line for each problem, none if all is well."""
+    problems = list(listing.damaged)
+    for number, entry in enumerate(listing.entries):
+        progress(number, len(listing.entries))
+        path = listing.path(entry)
+        try:
+            data = path.read_bytes()
+            found = _entry_of(data, path)
+        except FileNotFoundError:
+            problems.append(f"{path}: the file is gone; restore it from an export")
+        except OSError as error:
+            problems.append(f"{path}: cannot be read ({error.strerror}); restore it from an export")
+        except StorageError as error:
+            problems.append(str(error))
+        else:
+            if found != entry:
+                problems.append(f"{path}: whole, but not what the index says of it; find out who changed it")
+    progress(len(listing.entries), len(listing.entries))
+    return problems
+
+
+def export(
+    listing: Listing, entries: Iterable[Entry], target: Path, progress: Progress = lambda _done, _of: None
+) -> int:
+    """Copy captures, each checked, into the folder `target`; returns how many were new there.
+
+    A copy that is there already is left alone. Raises StorageError at the first that is damaged or cannot be written,
+    InputError if a different file has its name.
+    """
+    wanted = list(entries)
+    copied = 0
+    with storage_errors("make the folder", target, "nothing was exported"):
+        target.mkdir(parents=True, exist_ok=True)
+    for number, entry in enumerate(wanted):
+        progress(number, len(wanted))
+        source = listing.path(entry)
+        copy = target / f"{entry.sequence:06d}-{entry.capture_id[:SHORT_ID]}.jpg"
+        done = f"{copied} captures were exported before it"
+        with storage_errors("read the capture", source, done):
+            data = source.read_bytes()
+        decode_record(data, source)
+        with storage_errors("export the capture", copy, done):
+            if not copy.exists():
+                write_durably(POSIX, copy, data, exact_mode=False)
+                copied += 1
+            elif copy.read_bytes() != data:
+                raise InputError(f"{copy}: another file has this name; name an empty folder ({done})")
+    progress(len(wanted), len(wanted))
+    return copied
+
+
+def _entry_of(data: bytes, path: Path) -> Entry:
+    record = decode_record(data, path)
+    if record.capture_id != path.stem:
+        raise StorageError(f"{path}: holds capture {record.capture_id}; somebody renamed it, give it its name back")
+    return Entry.of(record, len(data), hashlib.sha256(data).hexdigest())
+
+
+def _index_entries(path: Path) -> dict[str, Entry]:
+    try:
+        index = Index(path, read_only=True)
+    except sqlite3.Error:
+        return {}
+    try:
+        return index.entries()
+    except sqlite3.Error:
+        return {}
+    finally:
+        index.close()
+
+
+def _subfolders(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as items:
+        return [item.path for item in items if item.is_dir(follow_symlinks=False)]

@@ -1,0 +1,227 @@
+"""Keeping captures: whole or absent after any crash, and "saved" is said only of what is durable."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from device.store.catalogue import IMAGES, INDEX, Listing, adopt, image_path, parts, scan
+from device.store.files import (
+    POSIX,
+    PRIVATE_FOLDER,
+    FileOps,
+    again,
+    is_private,
+    lock,
+    make_folder,
+    storage_errors,
+    sync_folder,
+    write_durably,
+)
+from device.store.index import Entry, Index, IndexDamagedError, set_aside
+from device.store.jpeg import encode
+from device.store.records import CaptureRecord
+from models.errors import InputError, StorageError
+
+LOCK = "lock"
+MB = 1_000_000
+RESERVE_BYTES = 200 * MB  # kept free for the system, its logs and the audit
+RESERVE_CAPTURES = 20  # or this many captures, if that is more
+FULL_SIZE_BYTES = 8 * MB  # a noisy 2592×1944 capture at quality 95, 4:4:4; until larger ones are seen
+NOTHING_SAVED = "nothing was saved"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A capture that is durable."""
+
+    record: CaptureRecord
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was put right when the store was opened."""
+
+    swept: int = 0  # partial files of interrupted saves, removed
+    adopted: int = 0  # whole files that the index did not know
+    missing: int = 0  # rows without their file
+    damaged: tuple[str, ...] = ()  # files that are not whole: left alone, not listed
+    rebuilt: str | None = None  # why the index was made anew
+
+
+class Store:
+    """The one writer of a folder of captures. Not for two threads at once."""
+
+    def __init__(self, folder: Path, files: FileOps, index: Index, lock_fd: int, repair: Repair) -> None:
+        self.folder = folder
+        self.repair = repair
+        self._files = files
+        self._index = index
+        self._lock_fd = lock_fd
+        self._durable_shards: set[Path] = set()
+        entries = index.entries()
+        self._ids = set(entries)
+        self._sequence = max((entry.sequence for entry in entries.values()), default=0)
+        self._largest_bytes = max((entry.bytes for entry in entries.values()), default=0)
+
+    @classmethod
+    def open(cls, folder: Path, files: FileOps | None = None) -> Self:
+        """Open or make the store, alone, and put right what a crash left. Raises StorageError."""
+        files = files or POSIX
+        with storage_errors("open the store", folder, "no capture can be saved"), contextlib.ExitStack() as stack:
+            _make_root(files, folder)
+            try:
+                lock_fd = lock(folder / LOCK)
+            except BlockingIOError:
+                raise StorageError(
+                    f"{folder}: another focusgate keeps its captures here; stop it, or name another folder"
+                ) from None
+            stack.callback(os.close, lock_fd)
+            left = parts(folder)
+            for path in left:
+                again(files.unlink, path)
+            index, repair = _open_index(files, folder)
+            stack.callback(index.close)
+            store = cls(folder, files, index, lock_fd, replace(repair, swept=len(left)))
+            stack.pop_all()
+            return store
+
+    def next_sequence(self) -> int:
+        """The number of the next capture: larger than any in the store."""
+        self._sequence += 1
+        return self._sequence
+
+    def save(self, rgb: NDArray[np.uint8], record: CaptureRecord) -> Saved:
+        """Encode and keep one capture; see `encode` and `save_encoded`."""
+        return self.save_encoded(encode(rgb, record), record)
+
+    def save_encoded(self, jpeg: bytes, record: CaptureRecord) -> Saved:
+        """Keep one capture, made by `encode` from this record. Durable when this returns.
+
+        Raises StorageError: nothing was saved, or at most a whole file is left on a disk that lets nothing be
+        removed. The next attempt uses a new file.
+        """
+        path = image_path(self.folder, record.capture_id)
+        with storage_errors("save the capture", self.folder, NOTHING_SAVED):
+            if record.capture_id in self._ids:
+                raise StorageError(f"{path}: this capture is saved already; {NOTHING_SAVED} twice")
+            full = self.refusal(len(jpeg))
+            if full is not None:
+                raise StorageError(full)
+            self._make_shard(path.parent)
+            write_durably(self._files, path, jpeg)
+            sha256 = hashlib.sha256(jpeg).hexdigest()
+            self._list(path, Entry.of(record, len(jpeg), sha256))
+        self._ids.add(record.capture_id)
+        self._largest_bytes = max(self._largest_bytes, len(jpeg))
+        return Saved(record, path, sha256)
+
+    def captures_left(self, about_bytes: int = 0) -> int:
+        """How many more captures fit before the reserve is touched; negative within it. Raises StorageError."""
+        with storage_errors("ask for free space", self.folder, NOTHING_SAVED):
+            free = self._files.free_bytes(self.folder)
+        each = max(about_bytes, self._largest_bytes, FULL_SIZE_BYTES)
+        return (free - max(RESERVE_BYTES, RESERVE_CAPTURES * each)) // each
+
+    def refusal(self, about_bytes: int = 0) -> str | None:
+        """Why no capture could be saved now, to be asked before the exposure; None if one could. Never raises."""
+        try:
+            left = self.captures_left(about_bytes)
+        except StorageError as error:
+            return str(error)
+        if left >= 1:
+            return None
+        return f"{self.folder}: the disk is full; {NOTHING_SAVED}; export and delete captures"
+
+    def listing(self) -> Listing:
+        """What this store holds, as its index has it now. Raises StorageError."""
+        with storage_errors("list the captures", self.folder, "nothing was changed"):
+            entries, found = self._index.entries(), scan(self.folder)
+        return Listing(self.folder, tuple(entries.values()), frozenset(entries.keys() - found), self.repair.damaged)
+
+    def close(self) -> None:
+        """Let another writer in. Nothing is owed to the disk."""
+        self._index.close()
+        os.close(self._lock_fd)
+
+    def _make_shard(self, shard: Path) -> None:
+        if shard not in self._durable_shards:
+            make_folder(self._files, shard)
+            self._durable_shards.add(shard)
+
+    def _list(self, path: Path, entry: Entry) -> None:
+        """The row of a durable file. An index found damaged is made anew, which lists the file; one that the disk
+        refuses undoes the file, so that "not saved" is true."""
+        try:
+            try:
+                self._index.add([entry])
+            except IndexDamagedError as error:
+                self._index.close()
+                self._index, self.repair = _rebuild_index(self._files, self.folder, str(error))
+        except (OSError, sqlite3.Error):
+            with contextlib.suppress(OSError):
+                again(self._files.unlink, path)
+                sync_folder(self._files, path.parent)
+            raise
+
+
+def _make_root(files: FileOps, folder: Path) -> None:
+    """The folder and its parents, durable and private. A folder with other things in it is not ours to close off."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        make_folder(files, path)
+    if not missing:
+        with contextlib.suppress(PermissionError):  # a parent that others made, and keep to themselves
+            sync_folder(files, folder.parent)
+    if not is_private(folder):
+        ours = {IMAGES, INDEX, LOCK}
+        names = {path.name for path in folder.iterdir()}
+        if names and not names & ours:
+            raise InputError(
+                f"{folder}: others may look into this folder and it holds other files; name an empty one, or chmod 700"
+            )
+        again(files.chmod, folder, PRIVATE_FOLDER)
+    make_folder(files, folder / IMAGES)
+
+
+def _open_index(files: FileOps, folder: Path) -> tuple[Index, Repair]:
+    """The index, in agreement with the files; made anew if it is damaged."""
+    path = folder / INDEX
+    gone = None if path.exists() else "it was gone"
+    try:
+        index, repair = _agree(files, folder, Index(path))
+    except IndexDamagedError as error:
+        return _rebuild_index(files, folder, str(error))
+    return index, replace(repair, rebuilt=gone if repair.adopted else None)
+
+
+def _rebuild_index(files: FileOps, folder: Path, why: str) -> tuple[Index, Repair]:
+    set_aside(folder / INDEX)
+    index, repair = _agree(files, folder, Index(folder / INDEX))
+    return index, replace(repair, rebuilt=why)
+
+
+def _agree(files: FileOps, folder: Path, index: Index) -> tuple[Index, Repair]:
+    """Add what the index does not know. A row whose file has vanished stays, so that the loss is seen."""
+    try:
+        listed, found = index.entries(), scan(folder)
+        adopted, damaged = adopt(folder, found - listed.keys())
+        # the bytes were synced before they got their names; the names may not have been
+        for shard in sorted({image_path(folder, entry.capture_id).parent for entry in adopted}):
+            sync_folder(files, shard)
+        sync_folder(files, folder / IMAGES)
+        index.add(adopted)
+    except BaseException:
+        index.close()
+        raise
+    return index, Repair(adopted=len(adopted), missing=len(listed.keys() - found), damaged=tuple(damaged))
