@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from device.app import Device, true_fraction
@@ -16,6 +19,7 @@ from device.clock import MS
 from device.display import screen
 from device.keyboard import pending_keys, raw_keys
 from device.loops import Judged
+from models.errors import InputError
 
 REFRESH_NS = 125 * MS
 KEY_PRESS_NS = 100 * MS
@@ -45,7 +49,6 @@ def log_lines(*, quiet: bool) -> None:
 @contextmanager
 def live(device: Device, percent: int) -> Iterator[Callable[[], bool]]:
     """The live display; yields what the main loop calls at every tick. It answers False when the user quits."""
-    source = f"{device.camera.info.kind}  {device.camera.info.width}×{device.camera.info.height}"
     next_ns = 0
 
     def tick() -> bool:
@@ -58,25 +61,37 @@ def live(device: Device, percent: int) -> Iterator[Callable[[], bool]]:
         now_ns = device.clock.now_ns()
         if now_ns >= next_ns:
             next_ns = now_ns + REFRESH_NS
-            _draw(device, percent, source, view)
+            view.update(_drawn(device, percent), refresh=True)
         return True
 
     with raw_keys(), Live(screen=True, auto_refresh=False) as view:
         yield tick
 
 
-def _draw(device: Device, percent: int, source: str, view: Live) -> None:
+def _drawn(device: Device, percent: int) -> RenderableType:
+    """The display of this moment, with the truth beside it if the world is simulated."""
     status = device.decision.status
+    info = device.camera.info
+    source = f"{info.kind}  {info.width}×{info.height}"
     frame = device.camera.newest.peek()
-    try:
+    if frame is None:
+        return screen(status, percent, None, None, source)
+    with frame:
         found = status.focus_map
-        truth = None
-        if found is not None and frame is not None:
-            truth = true_fraction(device.source, Judged(frame, found, 0))
-        view.update(screen(status, percent, frame.luma if frame is not None else None, truth, source), refresh=True)
-    finally:
-        if frame is not None:
-            frame.close()
+        truth = true_fraction(device.source, Judged(frame, found, 0)) if found is not None else None
+        return screen(status, percent, frame.luma, truth, source)
+
+
+def save_picture(device: Device, percent: int, path: Path) -> None:
+    """The display of this moment as an SVG file. Raises InputError if it cannot be written."""
+    console = Console(record=True, width=120, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    console.print(_drawn(device, percent))
+    try:
+        path.write_text(console.export_svg(title="focusgate run"), encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot write the picture ({error.strerror}); name a file in a folder of yours"
+        ) from None
 
 
 def summary(device: Device) -> str:

@@ -43,6 +43,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     run.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
     run.add_argument("--script", type=Path, metavar="FILE", help="timed presses")
     run.add_argument("--trace", type=Path, metavar="FILE", help="write one JSON object a judged frame")
+    run.add_argument("--picture", type=Path, metavar="FILE.svg", help="save the last display as a picture")
     run.add_argument("--plain", action="store_true", help="log lines instead of the live display")
     run.add_argument("--instant", action="store_true", help="simulated time, as fast as it goes (needs --seconds)")
     run.set_defaults(run=_run)
@@ -158,5 +159,7 @@ def _drive(device: Device, config: Config, arguments: argparse.Namespace) -> int
             code = app.run_threads(device, arguments.seconds, on_tick)
     else:
         code = app.run_threads(device, arguments.seconds, lambda: True)
+    if arguments.picture:
+        terminal.save_picture(device, config.gate.percent, arguments.picture)
     print(terminal.summary(device))
     return code
