@@ -95,11 +95,12 @@ def configured(arguments: argparse.Namespace) -> Config:
 def _run(arguments: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
-    from calibration.profile import load_profile
+    from calibration.profile import Profile, load_profile
     from device import app
     from device.clock import FakeClock, MonotonicClock
-    from device.recorder import open_recorder
+    from device.recorder import Recorder, open_recorder
     from device.script import load_script
+    from models.classifier import Judging
     from models.onnx_classifier import load_classifier
 
     if arguments.seconds is not None and not 0.0 < arguments.seconds <= 1e6:
@@ -114,10 +115,10 @@ def _run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         trace = stack.enter_context(_open_trace(arguments.trace)) if arguments.trace else None
         clock = FakeClock() if arguments.instant else MonotonicClock()
-        device = app.build(
-            config,
-            classifier,
-            lambda judging, profile, camera_id: open_recorder(
+        clock = FakeClock() if arguments.instant else MonotonicClock()
+
+        def recorder_of(judging: Judging, profile: Profile | None, camera_id: str) -> Recorder:
+            return open_recorder(
                 config.store,
                 arguments.store,
                 classifier=classifier,
@@ -126,12 +127,9 @@ def _run(arguments: argparse.Namespace) -> int:
                 camera_id=camera_id,
                 percent=config.gate.percent,
                 clock=clock,
-            ),
-            clock,
-            profile=profile,
-            script=script,
-            trace=trace,
-        )
+            )
+
+        device = app.build(config, classifier, recorder_of, clock, profile=profile, script=script, trace=trace)
         stack.callback(device.close)
         return _drive(device, config, arguments)
 
