@@ -188,7 +188,8 @@ def tile_lines(evidence: Evidence) -> list[str]:
 def _details(entry: Entry, record: CaptureRecord, path: Path) -> Iterator[tuple[str, object]]:
     yield "capture", record.capture_id
     yield "session", record.session_id or "none"
-    yield "when", f"{_when(entry)} UTC, number {record.sequence}"
+    yield "when", f"{_when(entry)}, UTC"
+    yield "number", record.sequence
     yield "exposed", f"{record.exposed_ns / 1e9:.6f} s after boot {record.boot_id}"
     yield "verdict", _verdict(entry) + (f": {record.reason}" if record.reason else "")
     evidence = record.evidence

@@ -88,8 +88,11 @@ class Index:
         if not read_only:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE))
             path.chmod(PRIVATE_FILE)  # SQLite gives its companion files the mode of this one
+        # without a log there is no writer: read the file as it is, and leave no companion files, nor need to
+        alone = read_only and not path.with_name(f"{path.name}-wal").exists()
+        how = f"ro&immutable={int(alone)}" if read_only else "rw"
         self._connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rw'}",
+            f"{path.absolute().as_uri()}?mode={how}",
             uri=True,
             timeout=BUSY_S,
             isolation_level=None,

@@ -197,7 +197,7 @@ def _make_root(files: FileOps, folder: Path) -> None:
 def _open_index(files: FileOps, folder: Path) -> tuple[Index, Repair]:
     """The index, in agreement with the files; made anew if it is damaged."""
     path = folder / INDEX
-    gone = None if path.exists() else "it was gone"
+    gone = None if path.exists() and path.stat().st_size else "it was gone"
     try:
         index, repair = _agree(files, folder, Index(path))
     except IndexDamagedError as error:
