@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import zlib
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +139,12 @@ def load_manifest(path: Path) -> Manifest:
     """Read and check a manifest (JSON). Raises ModelError, one line: file, key, what is wrong."""
     text = _read(path, MAX_MANIFEST_BYTES, "model manifest")
     try:
+        json.loads(text, parse_constant=_not_a_number, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(
+            f"{path}: model manifest: {one_line(error, 160)}; gate stays closed, install the model anew"
+        ) from None
+    try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
@@ -145,6 +152,17 @@ def load_manifest(path: Path) -> Manifest:
         raise ModelError(
             f"{path}: model manifest, {key}: {one_line(first['msg'], 160)}; gate stays closed, install the model anew"
         ) from None
+
+
+def _not_a_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no value; allowed are finite numbers")
+
+
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key occurs twice in one object")
+    return found
 
 
 def read_model(manifest: Manifest, folder: Path) -> bytes:

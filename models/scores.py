@@ -1,0 +1,168 @@
+"""From a model's raw scores to a FocusMap: pure arithmetic on a few hundred tiles, checked before it is believed.
+
+The blur radius of a tile is a random variable R. The model gives C(e) = P(R <= e) at the manifest's edges e_1 < … <
+e_K. Between them C is taken as piecewise linear, with two more knots: C(0) = 0, and C(TAIL·e_K) = 1 (what is blurred
+beyond the last edge is spread evenly up to TAIL times it; beyond that everything counts as within). Then
+
+    p_in_focus = C(criterion),     blur_px = the radius at which C first reaches 1/2 (the median of R).
+
+Both are exact at the edges, C is monotone, and so is p_in_focus in the criterion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from models.classifier import Judging
+from models.errors import InputError, ModelError
+from models.focusmap import Bool, Cause, FieldOfView, Float32, FocusMap, TileGrid
+from models.manifest import OUTPUT_NAMES, Manifest
+
+TAIL = 2.0
+"""The radius by which C reaches 1, as a multiple of the last edge. A convention: only the order matters out there."""
+
+ROUNDING = 1e-5
+"""How far a cumulative may fall, or leave 0 to 1, by float32 rounding in the model's last layers."""
+
+FULL_SCALE = 255.0
+
+
+def knots_px(edges_px: Sequence[float]) -> Float32:
+    """The radii at which C is known: 0, the edges, TAIL times the last edge; float32 of shape (K + 2,)."""
+    return np.array([0.0, *edges_px, TAIL * edges_px[-1]], np.float32)
+
+
+def knots_of(cumulative: Float32) -> Float32:
+    """C at `knots_px`, shape (rows, columns, K + 2), from the model's `cumulative`, shape (rows, columns, K).
+
+    Rounding (at most ROUNDING) is taken out, so that the result lies in 0 to 1 and never falls.
+    """
+    rows, columns, edges = cumulative.shape
+    values = np.empty((rows, columns, edges + 2), np.float32)
+    values[..., 0] = 0.0
+    values[..., -1] = 1.0
+    np.clip(cumulative, 0.0, 1.0, out=values[..., 1:-1])
+    np.maximum.accumulate(values, axis=-1, out=values)
+    return values
+
+
+def probability_within(values: Float32, radii_px: Float32, radius_px: float) -> Float32:
+    """C(radius_px) per tile, in 0 to 1, from `knots_of` and `knots_px`; `radius_px` must not be negative."""
+    if radius_px >= float(radii_px[-1]):
+        return np.ones(values.shape[:2], np.float32)
+    right = int(np.searchsorted(radii_px, radius_px, side="right"))
+    left = right - 1
+    share = np.float32((radius_px - float(radii_px[left])) / float(radii_px[right] - radii_px[left]))
+    below, above = values[..., left], values[..., right]
+    between: Float32 = np.minimum(below + share * (above - below), above)
+    return between
+
+
+def median_radius(values: Float32, radii_px: Float32) -> Float32:
+    """The smallest radius (px) at which C reaches 1/2, per tile, from `knots_of` and `knots_px`."""
+    right = np.count_nonzero(values < 0.5, axis=-1)  # at least 1, as C(0) = 0; at most K + 1, as C ends at 1
+    below = np.take_along_axis(values, right[..., None] - 1, axis=-1)[..., 0]
+    above = np.take_along_axis(values, right[..., None], axis=-1)[..., 0]
+    left_px = radii_px[right - 1]
+    radius: Float32 = left_px + (0.5 - below) / (above - below) * (radii_px[right] - left_px)
+    return radius
+
+
+def check_scores(outputs: Sequence[object], grid: TileGrid, edges: int) -> tuple[Float32, Float32, Float32, Float32]:
+    """The four outputs (`OUTPUT_NAMES`), if they are scores. A lie is worse than silence (hazard H07).
+
+    Raises ModelError if one is missing, of a wrong shape or dtype, not finite, out of range, or if the cumulative
+    probabilities fall with the radius by more than ROUNDING.
+    """
+    if len(outputs) != len(OUTPUT_NAMES):
+        raise ModelError(f"the model gave {len(outputs)} outputs where {len(OUTPUT_NAMES)} were due; gate stays closed")
+    checked: list[Float32] = []
+    tiles = (grid.rows, grid.columns)
+    shapes = ((*tiles, edges), tiles, tiles, tiles)
+    for name, output, shape, top in zip(OUTPUT_NAMES, outputs, shapes, (1.0, 1.0, FULL_SCALE, 1.0), strict=True):
+        if not isinstance(output, np.ndarray) or output.shape != shape or output.dtype != np.float32:
+            found = f"{output.dtype} {output.shape}" if isinstance(output, np.ndarray) else type(output).__name__
+            raise ModelError(f"the model gave {name} as {found} where float32 {shape} was due; gate stays closed")
+        lowest, highest = float(output.min()), float(output.max())
+        if not (lowest >= -ROUNDING * top and highest <= top * (1.0 + ROUNDING)):  # NaN fails every comparison
+            raise ModelError(
+                f"the model gave {name} from {lowest:.4g} to {highest:.4g}; allowed: 0 to {top:g}; gate stays closed"
+            )
+        checked.append(output)
+    cumulative, detectable, mean_luma, saturated = checked
+    if bool((cumulative[..., 1:] < cumulative[..., :-1] - ROUNDING).any()):
+        raise ModelError("the model gave cumulative probabilities that fall with the radius; gate stays closed")
+    return cumulative, detectable, mean_luma, saturated
+
+
+def causes_of(
+    detectable: Float32, mean_luma: Float32, saturated: Float32, manifest: Manifest, inside: Bool | None
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Why each tile is not judged (`Cause`, uint8); of several reasons OUTSIDE > DARK > GLARE > NO_DETAIL is given."""
+    cause = np.full(detectable.shape, Cause.JUDGED, np.uint8)
+    cause[detectable < manifest.min_detectable] = Cause.NO_DETAIL
+    cause[saturated > manifest.glare_share] = Cause.GLARE
+    cause[mean_luma < manifest.dark_luma] = Cause.DARK
+    if inside is not None:
+        cause[~inside] = Cause.OUTSIDE
+    return cause
+
+
+@lru_cache(maxsize=8)
+def _inside(field: FieldOfView, grid: TileGrid) -> Bool:
+    return field.mask(grid)
+
+
+def limits(judging: Judging, manifest: Manifest) -> tuple[float, float]:
+    """Criterion (px) and threshold in force: the caller's, else the manifest's.
+
+    Raises InputError if the criterion is not above 0 and within TAIL times the last edge, or the threshold not
+    within 0 to 1.
+    """
+    criterion_px = manifest.criterion_px if judging.criterion_px is None else judging.criterion_px
+    threshold = manifest.threshold if judging.threshold is None else judging.threshold
+    largest_px = TAIL * manifest.edges_px[-1]
+    if not 0.0 < criterion_px <= largest_px:
+        raise InputError(
+            f"criterion of {criterion_px:g} px: model {manifest.name} knows radii above 0 to {largest_px:g} px; "
+            "choose one of these"
+        )
+    if not 0.0 < threshold <= 1.0:
+        raise InputError(f"threshold {threshold:g}: allowed are probabilities above 0 to 1")
+    return criterion_px, threshold
+
+
+def focus_map_of(
+    outputs: Sequence[object],
+    grid: TileGrid,
+    manifest: Manifest,
+    judging: Judging,
+    *,
+    frame_id: int = 0,
+    exposed_ns: int = 0,
+) -> FocusMap:
+    """The map of one frame from the model's raw `outputs`, in the order of `OUTPUT_NAMES`.
+
+    Raises ModelError as `check_scores`, InputError as `limits`.
+    """
+    criterion_px, threshold = limits(judging, manifest)
+    cumulative, detectable, mean_luma, saturated = check_scores(outputs, grid, len(manifest.edges_px))
+    radii_px = knots_px(manifest.edges_px)
+    values = knots_of(cumulative)
+    inside = None if judging.field is None else _inside(judging.field, grid)
+    return FocusMap(
+        grid=grid,
+        blur_px=median_radius(values, radii_px),
+        p_in_focus=probability_within(values, radii_px, criterion_px),
+        cause=causes_of(detectable, mean_luma, saturated, manifest, inside),
+        criterion_px=criterion_px,
+        threshold=threshold,
+        model_name=manifest.name,
+        model_sha256=manifest.sha256,
+        frame_id=frame_id,
+        exposed_ns=exposed_ns,
+        min_judged_percent=judging.min_judged_percent,
+    )
