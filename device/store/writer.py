@@ -129,7 +129,7 @@ class Store:
     def captures_left(self, about_bytes: int = 0) -> int:
         """How many more captures fit before the reserve is touched; negative within it. Raises StorageError."""
         with storage_errors("ask for free space", self.folder, NOTHING_SAVED):
-            free = self._files.free_bytes(self.folder)
+            free = again(self._files.free_bytes, self.folder)
         each = max(about_bytes, self._largest_bytes, FULL_SIZE_BYTES)
         return (free - max(RESERVE_BYTES, RESERVE_CAPTURES * each)) // each
 

@@ -1,0 +1,138 @@
+"""File systems that record every call, and fail at the one they are told to."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from device.store.files import PosixFiles
+from device.store.jpeg import encode
+from device.store.records import CaptureRecord, new_capture_id
+
+Made = tuple[bytes, CaptureRecord]
+SHORT = -1  # no error number: a write that takes fewer bytes than it was given
+
+
+@dataclass
+class FaultyFiles(PosixFiles):
+    """Passes every call on and notes it; the call number `at` (from 1), or every one from it, fails with `error`."""
+
+    at: int = 0
+    error: int = errno.EIO
+    for_ever: bool = False
+    after: bool = False  # the call takes effect, and then says that it failed
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    failed: int = 0
+    names: dict[int, str] = field(default_factory=dict)
+
+    def _count(self, name: str, target: int | Path, *, late: bool = False) -> None:
+        if not late:
+            self.calls.append((name, self.names.get(target, "?") if isinstance(target, int) else str(target)))
+        number = len(self.calls)
+        if self.error == SHORT or late is not self.after:
+            return
+        if self.at and (number == self.at or (self.for_ever and number > self.at)):
+            self.failed += 1
+            raise OSError(self.error, os.strerror(self.error))
+
+    def open_new(self, path: Path) -> int:
+        self._count("open_new", path)
+        fd = super().open_new(path)
+        self.names[fd] = str(path)
+        return fd
+
+    def open_folder(self, path: Path) -> int:
+        self._count("open_folder", path)
+        fd = super().open_folder(path)
+        self.names[fd] = str(path)
+        return fd
+
+    def chmod(self, target: int | Path, mode: int) -> None:
+        self._count("chmod", target)
+        super().chmod(target, mode)
+        self._count("chmod", target, late=True)
+
+    def write(self, fd: int, data: memoryview) -> int:
+        self._count("write", fd)
+        if self.error == SHORT and len(self.calls) >= self.at:
+            self.failed += 1
+            return super().write(fd, data[: max(1, len(data) // 3)])
+        return super().write(fd, data)
+
+    def fsync(self, fd: int) -> None:
+        self._count("fsync", fd)
+        super().fsync(fd)
+        self._count("fsync", fd, late=True)
+
+    def close(self, fd: int) -> None:
+        super().close(fd)  # Linux lets go of the descriptor even when close reports an error
+        self._count("close", fd)
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._count("rename", target)
+        super().rename(source, target)
+        self._count("rename", target, late=True)
+
+    def unlink(self, path: Path) -> None:
+        self._count("unlink", path)
+        super().unlink(path)
+
+    def mkdir(self, path: Path) -> None:
+        self._count("mkdir", path)
+        super().mkdir(path)
+        self._count("mkdir", path, late=True)
+
+    def free_bytes(self, path: Path) -> int:
+        self._count("free_bytes", path)
+        return super().free_bytes(path)
+
+    def arm(self, at: int, error: int, *, for_ever: bool = False, after: bool = False) -> None:
+        """Fail at the `at`-th call from now."""
+        self.calls.clear()
+        self.at, self.error, self.for_ever, self.after, self.failed = at, error, for_ever, after, 0
+
+    def disarm(self) -> None:
+        self.at = 0
+        self.error = errno.EIO
+
+
+@pytest.fixture
+def faulty() -> Callable[[], FaultyFiles]:
+    return FaultyFiles
+
+
+@pytest.fixture
+def captures() -> Iterator[Made]:
+    """Encoded captures without end: overrides without evidence, the smallest that there are."""
+
+    def make() -> Iterator[Made]:
+        sequence = 0
+        while True:
+            sequence += 1
+            record = CaptureRecord(
+                capture_id=new_capture_id(),
+                sequence=sequence,
+                boot_id="boot",
+                exposed_ns=2,
+                press_ns=1,
+                wall_time=datetime(2026, 1, 1, tzinfo=UTC),
+                wall_synchronised=False,
+                width=16,
+                height=16,
+                override=True,
+                required_percent=90,
+                verdict=None,
+                reason=None,
+                evidence=None,
+                software="test",
+            )
+            yield encode(np.full((16, 16, 3), sequence % 256, np.uint8), record), record
+
+    return make()
