@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from rich import box
 from rich.bar import Bar
@@ -62,6 +63,11 @@ def images_of(paths: Sequence[Path]) -> Iterator[Path | InputError]:
             if image not in seen:
                 seen.add(image)
                 yield image
+
+
+def try_options(classifier: Classifier, judging: Judging) -> None:
+    """Judge one blank tile: what the model cannot do is then refused once, not for every image. Raises InputError."""
+    classifier.judge(np.zeros((classifier.tile_px, classifier.tile_px), dtype=np.uint8), judging)
 
 
 def check_image(path: Path, classifier: Classifier, judging: Judging, percent: int) -> tuple[Checked, LoadedImage]:

@@ -80,6 +80,7 @@ def run(arguments: argparse.Namespace, load: Callable[[Path | None], Classifier]
     results: list[checking.Checked] = []
     if images:
         classifier = (load or _shipped)(arguments.model)
+        checking.try_options(classifier, judging)
         quiet = len(images) < MANY or not err.is_terminal or (arguments.json and out.is_terminal)
         with Progress(console=err, transient=True, disable=quiet) as progress:
             watched = progress.track(images, description="judging")

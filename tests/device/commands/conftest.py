@@ -11,7 +11,11 @@ import pytest
 
 from device.commands import check
 from models.classifier import Judging
+from models.errors import InputError
 from models.focusmap import Cause, FocusMap, Luma, TileGrid
+
+
+LARGEST_CRITERION_PX = 12
 
 
 class BrightnessClassifier:
@@ -22,6 +26,8 @@ class BrightnessClassifier:
     tile_px = 16
 
     def judge(self, luma: Luma, judging: Judging, *, frame_id: int = 0, exposed_ns: int = 0) -> FocusMap:
+        if (judging.criterion_px or 1.5) > LARGEST_CRITERION_PX:
+            raise InputError(f"criterion of {judging.criterion_px} px: knows radii up to {LARGEST_CRITERION_PX} px")
         grid = TileGrid.of(luma.shape[1], luma.shape[0], self.tile_px)
         cropped = luma[: grid.rows * grid.height, : grid.columns * grid.width]
         mean = cropped.reshape(grid.rows, grid.height, grid.columns, grid.width).mean(axis=(1, 3))

@@ -158,6 +158,15 @@ def test_an_option_out_of_range_is_refused(tmp_path: Path, run_check: RunCheck, 
     assert "\n" not in str(refusal.value)
 
 
+def test_a_criterion_beyond_the_model_is_refused_once_not_for_every_image(
+    tmp_path: Path, run_check: RunCheck, capsys: Capsys
+) -> None:
+    paths = [picture(tmp_path / name, 4) for name in ("a.png", "b.png")]
+    with pytest.raises(InputError, match="knows radii up to 12 px"):
+        run_check(*paths, "--criterion-px", "15")
+    assert capsys.readouterr().err == ""
+
+
 def test_an_image_smaller_than_a_tile_is_refused(tmp_path: Path, run_check: RunCheck, capsys: Capsys) -> None:
     Image.new("L", (1, 1)).save(tmp_path / "dot.png")
     assert run_check(tmp_path / "dot.png") == 2
