@@ -28,7 +28,7 @@ from models.verdict import Verdict, VerdictKind, verdict_of
 JSON_DIGITS = 4
 OVERLAY_SUFFIX = ".overlay.jpg"
 OVERLAY_QUALITY = 92  # JPEG, with full chroma: thin coloured lines stay clean
-BAR_WIDTH = 12  # characters
+BAR_WIDTH = 10  # characters
 
 _STYLES = {
     VerdictKind.PASS: ("✓ pass", "bold bright_blue"),
@@ -119,11 +119,13 @@ def as_json(checked: Checked) -> dict[str, Any]:
 
 
 def table_of(results: Sequence[Checked]) -> Table:
-    """One row an image."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    """One row an image; what folder they share stands above, not in every row."""
+    folder = _common_folder([checked.path for checked in results])
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, title=Text(shown(folder)) if folder else None, title_justify="left"
+    )
     table.add_column("image", overflow="fold")
     table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("judged", justify="right", no_wrap=True)
     table.add_column("in focus", justify="right", no_wrap=True)
     table.add_column("", width=BAR_WIDTH)
     table.add_column("verdict", no_wrap=True)
@@ -135,15 +137,23 @@ def table_of(results: Sequence[Checked]) -> Table:
         if checked.note:
             reason.append(f"{'; ' if reason else ''}{checked.note}", style="dim")
         table.add_row(
-            Text(shown(checked.path)),
+            Text(shown(checked.path.relative_to(folder) if folder else checked.path)),
             f"{checked.width}×{checked.height}",
-            f"{focus_map.judged_tiles} of {focus_map.total}",
             "–" if focus_map.fraction is None else f"{_floored_percent(focus_map)} %",
             Bar(1.0, 0.0, focus_map.fraction or 0.0, width=BAR_WIDTH, color=style.split()[-1]),
             Text(words, style=style),
             reason,
         )
     return table
+
+
+def _common_folder(paths: Sequence[Path]) -> Path | None:
+    """The folder that all of several paths share; None if there is none worth naming."""
+    try:
+        common = os.path.commonpath([path.parent for path in paths])
+    except ValueError:  # absolute and relative paths
+        return None
+    return Path(common) if common and len(paths) > 1 else None
 
 
 def summary_of(results: Sequence[Checked], errors: int) -> str:

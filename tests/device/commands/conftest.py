@@ -14,7 +14,6 @@ from models.classifier import Judging
 from models.errors import InputError
 from models.focusmap import Cause, FocusMap, Luma, TileGrid
 
-
 LARGEST_CRITERION_PX = 12
 
 
