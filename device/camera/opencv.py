@@ -19,6 +19,9 @@ Bgr = NDArray[np.uint8]
 SELECT_TIMEOUT_S = 2
 """Longest wait for one frame inside OpenCV's V4L2 back end (whole seconds; its own default is 10)."""
 
+LOG_SILENT = 0
+"""OpenCV's LOG_LEVEL_SILENT."""
+
 
 class Capture(Protocol):
     """What is used of `cv2.VideoCapture`; tests bring their own."""
@@ -41,7 +44,8 @@ def open_quietly(source: str, backend: int) -> Capture:
     """Open a video file or a device. OpenCV and FFmpeg say nothing on stderr: failures are told by the caller, once."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read at the first use of FFmpeg
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", str(SELECT_TIMEOUT_S))  # read at the first wait
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    set_log_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # OpenCV 4, OpenCV 5
+    set_log_level(LOG_SILENT)
     return cv2.VideoCapture(source, backend)
 
 

@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace, load: Callable[[Path | None], Classifier]
     Raises InputError for options that cannot be, ModelError if the model cannot be used.
     """
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import track
 
     from device import checking
     from models.classifier import Judging
@@ -82,16 +82,15 @@ def run(arguments: argparse.Namespace, load: Callable[[Path | None], Classifier]
         classifier = (load or _shipped)(arguments.model)
         checking.try_options(classifier, judging)
         quiet = len(images) < MANY or not err.is_terminal or (arguments.json and out.is_terminal)
-        with Progress(console=err, transient=True, disable=quiet) as progress:
-            watched = progress.track(images, description="judging")
-            for item in checking.check_all(watched, targets, classifier, judging, percent):
-                if isinstance(item, InputError):
-                    errors.append(item)
-                    _complain(err, item)
-                else:
-                    results.append(item)
-                    if arguments.json:
-                        print(json.dumps(checking.as_json(item)), flush=True)
+        watched = images if quiet else track(images, "judging", console=err, transient=True)
+        for item in checking.check_all(watched, targets, classifier, judging, percent):
+            if isinstance(item, InputError):
+                errors.append(item)
+                _complain(err, item)
+            else:
+                results.append(item)
+                if arguments.json:
+                    print(json.dumps(checking.as_json(item)), flush=True)
     if results and not arguments.json:
         out.print(checking.table_of(results), checking.summary_of(results, len(errors)), highlight=False)
     if errors:
