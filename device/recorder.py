@@ -20,7 +20,7 @@ from device.store.writer import Store
 from models.classifier import Classifier, Judging
 from models.errors import FocusgateError, StorageError, one_line
 
-__all__ = ["CaptureJob", "CaptureResult", "Recorder", "open_recorder"]
+__all__ = ["CaptureContext", "CaptureJob", "CaptureResult", "Recorder", "open_recorder"]
 
 QUEUE_LIMIT = 4
 UNSAVED_LIMIT = 3  # images kept in memory when saving fails: some 3 MB each
