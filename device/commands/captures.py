@@ -26,8 +26,9 @@ examples:
   focusgate captures export /media/usb/today  copy all captures
   focusgate captures list --json | jq .sha256
 """
-BAR_WIDTH = 10
-CLOCK_NOT_SET = "clock not set"
+BAR_WIDTH = 8  # with it, the longest line has 79 characters
+CLOCK_NOT_SET = "?"
+FOOTNOTE = "? the clock was not set at that time; captures are in the order in which they were made"
 IN_FOCUS, OUT_OF_FOCUS = "#", "."
 CAUSES = (OUT_OF_FOCUS, " ", "d", "g", "?")  # by models.focusmap.Cause
 LEGEND = "# in focus   . out of focus   not judged: d dark, g glare, ? no detail, blank outside the field"
@@ -84,10 +85,18 @@ def _list(arguments: argparse.Namespace) -> int:
     elif listing.entries:
         table = Table("id", "when (UTC)", "verdict", "in focus", "size", box=None, header_style="bold", pad_edge=False)
         for entry in listing.entries:
-            size = "FILE MISSING" if entry.capture_id in listing.missing else f"{entry.bytes / 1e6:.1f} MB"
-            row = (_short(entry), _when(entry), _verdict(entry), _bar(entry.in_focus, entry.judged_tiles), size)
+            size = "MISSING" if entry.capture_id in listing.missing else f"{entry.bytes / 1e6:.1f} MB"
+            row = (
+                _short(entry),
+                _time(entry) + ("" if entry.wall_synchronised else CLOCK_NOT_SET),
+                _verdict(entry),
+                _bar(entry.in_focus, entry.judged_tiles),
+                size,
+            )
             table.add_row(*map(Text, row))
-        Console(soft_wrap=True).print(table)
+        Console().print(table)
+        if not all(entry.wall_synchronised for entry in listing.entries):
+            print(FOOTNOTE)
     else:
         print(f"no captures in {listing.folder}")
     for line in listing.damaged:
@@ -159,9 +168,8 @@ def _short(entry: Entry) -> str:
     return entry.capture_id[:SHORT_ID]
 
 
-def _when(entry: Entry) -> str:
-    time = entry.wall_time[:19].replace("T", " ")
-    return time if entry.wall_synchronised else f"{time} ({CLOCK_NOT_SET})"
+def _time(entry: Entry) -> str:
+    return entry.wall_time[:19].replace("T", " ")
 
 
 def _verdict(entry: Entry) -> str:
@@ -188,7 +196,7 @@ def tile_lines(evidence: Evidence) -> list[str]:
 def _details(entry: Entry, record: CaptureRecord, path: Path) -> Iterator[tuple[str, object]]:
     yield "capture", record.capture_id
     yield "session", record.session_id or "none"
-    yield "when", f"{_when(entry)}, UTC"
+    yield "when", f"{_time(entry)} UTC{'' if entry.wall_synchronised else ', clock not set'}"
     yield "number", record.sequence
     yield "exposed", f"{record.exposed_ns / 1e9:.6f} s after boot {record.boot_id}"
     yield "verdict", _verdict(entry) + (f": {record.reason}" if record.reason else "")
