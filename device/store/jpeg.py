@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 from datetime import UTC
 from xml.sax.saxutils import escape, unescape
@@ -81,7 +82,8 @@ def decode_record(data: bytes, where: object) -> CaptureRecord:
 
 def _packet(record: CaptureRecord) -> bytes:
     # ASCII only: then no character of the record can be one that XML forbids
-    packet = _PACKET.format(digest=_NO_DIGEST.decode(), record=escape(record.model_dump_json(ensure_ascii=True)))
+    text = json.dumps(record.model_dump(mode="json"), separators=(",", ":"))
+    packet = _PACKET.format(digest=_NO_DIGEST.decode(), record=escape(text))
     if len(packet) > MAX_XMP_BYTES:
         raise InputError(f"the tile map needs {len(packet)} bytes, XMP has {MAX_XMP_BYTES}; use larger tiles")
     return packet.encode("ascii")
@@ -91,19 +93,21 @@ def _exif(record: CaptureRecord) -> Image.Exif:
     """What other programs read. EXIF cannot say that a clock was wrong, so the comment does."""
     utc = record.wall_time.astimezone(UTC)
     seen = record.verdict or "not judged"
-    exif = Image.Exif()
-    exif[ExifTags.Base.Software] = record.software
-    values = exif.get_ifd(ExifTags.IFD.Exif)
-    values[ExifTags.Base.DateTimeOriginal] = utc.strftime("%Y:%m:%d %H:%M:%S")
-    values[ExifTags.Base.OffsetTimeOriginal] = "+00:00"
-    values[ExifTags.Base.ImageUniqueID] = record.capture_id
     comment = f"focusgate: {seen}{', override' if record.override else ''}"
     clock = "" if record.wall_synchronised else ", clock not set"
-    values[ExifTags.Base.UserComment] = b"ASCII\0\0\0" + f"{comment}{clock}".encode("ascii")
+    values: dict[int, object] = {
+        ExifTags.Base.DateTimeOriginal: utc.strftime("%Y:%m:%d %H:%M:%S"),
+        ExifTags.Base.OffsetTimeOriginal: "+00:00",
+        ExifTags.Base.ImageUniqueID: record.capture_id,
+        ExifTags.Base.UserComment: b"ASCII\0\0\0" + f"{comment}{clock}".encode("ascii"),
+    }
     if record.exposure_us is not None:
         values[ExifTags.Base.ExposureTime] = IFDRational(round(record.exposure_us), 1_000_000)
     if record.f_number is not None:
         values[ExifTags.Base.FNumber] = IFDRational(round(100 * record.f_number), 100)
     if record.analogue_gain is not None:
         values[ExifTags.Base.ISOSpeedRatings] = min(round(ISO_AT_UNIT_GAIN * record.analogue_gain), 65_535)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Software] = record.software
+    exif[ExifTags.IFD.Exif] = values
     return exif

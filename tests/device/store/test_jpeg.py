@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable
 from io import BytesIO
 from xml.etree import ElementTree as ET
@@ -142,6 +144,25 @@ def test_a_file_cut_off_anywhere_or_ending_in_zeros_is_found(rgb: Rgb, make_reco
     for torn in (data[:kept], data[:kept] + bytes(len(data) - kept)):
         with pytest.raises(StorageError):
             decode_record(torn, "here")
+
+
+def test_a_whole_file_of_another_version_is_told_from_a_damaged_one(rgb: Rgb, make_record: MakeRecord) -> None:
+    data = encode(rgb, make_record())
+    digest = re.search(rb"sha256>([0-9a-f]{64})<", data)
+    assert digest is not None
+    newer = data.replace(b'"schema_version":1', b'"schema_version":2').replace(digest[1], b"0" * 64)
+    newer = newer.replace(b">" + b"0" * 64, b">" + hashlib.sha256(newer).hexdigest().encode())
+    with pytest.raises(StorageError, match="not of this version"):
+        decode_record(newer, "here")
+
+
+@pytest.mark.parametrize("value", [1e-300, 1e300])
+def test_values_that_exif_cannot_hold_do_not_cost_the_image(rgb: Rgb, make_record: MakeRecord, value: float) -> None:
+    record = make_record(exposure_us=value, analogue_gain=value, f_number=value)
+    data = encode(rgb, record)
+    assert decode_record(data, "here") == record
+    with decoded(data) as image:
+        assert image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ImageUniqueID] == record.capture_id
 
 
 @settings(max_examples=100)
