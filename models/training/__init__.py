@@ -1,0 +1,1 @@
+"""Training of the focus model: defocus synthesis, network, training and export. Needs the extra `train`."""

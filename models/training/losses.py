@@ -1,0 +1,41 @@
+"""Targets and loss: what a tile should say, and how much it counts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models.training.network import EDGES_PX
+from models.training.samples import Samples
+from models.training.textures import SOURCE_SHARP
+
+LEVEL_FLOOR = 0.7  # levels: what 8 bits cannot show
+NOISE_SHARE_DETAIL = 0.3  # detail counts as there when it exceeds this share of the noise; pooled over 16,384 px
+NOISE_SHARE_VISIBLE = 0.5
+DARKEST_LEVEL = 6.0
+GLARE_SHARE = 0.3
+DETECTABLE_WEIGHT = 0.3
+
+
+def targets(samples: Samples) -> tuple[Tensor, Tensor, Tensor]:
+    """`within` (n, K, rows, columns): is the radius at most the edge; `weight` (n, rows, columns): 0 where a sharp
+    picture would have shown nothing, or the source is itself soft; `detectable` (n, rows, columns): 1 where detail is
+    there and can still be seen."""
+    names = ("radius_px", "source", "visible", "detail", "noise", "saturated", "mean")
+    radius, source, visible, detail, noise, saturated, mean = (torch.tensor(getattr(samples, name)) for name in names)
+    within = (radius[:, None] <= torch.tensor(EDGES_PX)[None, :, None, None]).float()
+    there = torch.log(detail / torch.sqrt(LEVEL_FLOOR**2 + (NOISE_SHARE_DETAIL * noise) ** 2) + 1e-6)
+    usable = (source > SOURCE_SHARP) & (saturated < GLARE_SHARE) & (mean > DARKEST_LEVEL)
+    weight = torch.sigmoid(3 * there) * usable
+    seen = visible > torch.sqrt(LEVEL_FLOOR**2 + (NOISE_SHARE_VISIBLE * noise) ** 2)
+    detectable = (seen & (there > 0) & (saturated < 0.5)).float()
+    return within, weight, detectable
+
+
+def loss_of(cumulative: Tensor, detectable: Tensor, samples: Samples) -> Tensor:
+    """Binary cross-entropy over all edges, weighted, plus that of "detectable"."""
+    within, weight, known = targets(samples)
+    ordinal = functional.binary_cross_entropy_with_logits(cumulative, within, reduction="none").mean(1)
+    ordinal = (ordinal * weight).sum() / weight.sum().clamp_min(1.0)
+    return ordinal + DETECTABLE_WEIGHT * functional.binary_cross_entropy_with_logits(detectable, known)

@@ -1,0 +1,98 @@
+"""The network: band energies of 8×8 blocks, pooled per tile, and a small head that looks at the neighbouring tiles.
+
+A block is filtered by `filters` learned 8×8 kernels without a constant part (a bank of local frequencies), and by the
+mean. Per tile and filter the energy, the mean magnitude and the largest magnitude go on as logarithms: differences of
+logarithms are ratios of bands, which tell blur from contrast. The block means form a picture of one eighth, of which
+three more filters take the low frequencies.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BLOCK_PX = 8
+CLIPPED = 0.96  # a block with a mean above this share of full scale is saturated
+ENERGY_FLOOR = 1e-6
+MAGNITUDE_FLOOR = 1e-3
+LOW_FILTERS = 3
+EDGES_PX = (0.75, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.0)
+
+# Start of the filters: pairs of DCT-II frequencies (vertical, horizontal), from the highest down.
+START = (
+    (7, 0), (0, 7), (5, 0), (0, 5), (3, 0), (0, 3), (2, 0), (0, 2),
+    (1, 0), (0, 1), (5, 5), (3, 3), (7, 7), (2, 2), (6, 1), (1, 6),
+)  # fmt: skip
+
+
+def dct_filters(count: int) -> Tensor:
+    """The first `count` of START as DCT-II bases, float32 (count, 1, 8, 8)."""
+    index = np.arange(BLOCK_PX)
+    basis = np.cos(np.pi * (2 * index[None] + 1) * index[:, None] / (2 * BLOCK_PX)) * np.sqrt(2 / BLOCK_PX)
+    basis[0] /= np.sqrt(2)
+    filters = [np.outer(basis[v], basis[h]) for v, h in START[:count]]
+    return torch.tensor(np.array(filters, np.float32))[:, None]
+
+
+class FocusNet(nn.Module):
+    """uint8 luma (n, 1, H, W) to logits: cumulative (n, K, rows, columns), rising in K; detectable (n, rows, columns)."""
+
+    def __init__(self, filters: int = 16, hidden: int = 32, tile_px: int = 128) -> None:
+        super().__init__()
+        self.blocks = tile_px // BLOCK_PX
+        self.stem = nn.Parameter(dct_filters(filters))
+        self.low = nn.Parameter(0.2 * torch.randn(LOW_FILTERS, 1, 3, 3))
+        features = 3 * filters + LOW_FILTERS + 3
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("deviation", torch.ones(features))
+        self.register_buffer("temperature", torch.ones(2))
+        self.own = nn.Conv2d(features, hidden, 1)
+        self.around = nn.Conv2d(hidden, hidden, 3)
+        self.last = nn.Conv2d(hidden, len(EDGES_PX) + 1, 1)
+
+    def kernels(self) -> Tensor:
+        """The stem as it is applied: filters without a constant part, and the mean; (filters + 1, 1, 8, 8)."""
+        mean = torch.full((1, 1, BLOCK_PX, BLOCK_PX), 1.0 / BLOCK_PX**2, device=self.stem.device)
+        return torch.cat([self.stem - self.stem.mean((2, 3), keepdim=True), mean])
+
+    def low_kernels(self) -> Tensor:
+        return self.low - self.low.mean((2, 3), keepdim=True)
+
+    def features(self, luma: Tensor) -> Tensor:
+        """Per tile: log energies, magnitudes, maxima, low energies; mean, clipped share and maximum of the blocks."""
+        bands = functional.conv2d(luma.float() / 255.0, self.kernels(), stride=BLOCK_PX)
+        bands, means = bands[:, :-1], bands[:, -1:]
+        pool, size = functional.avg_pool2d, self.blocks
+        magnitude = bands.abs()
+        low = functional.conv2d(functional.pad(means, (1, 1, 1, 1), mode="replicate"), self.low_kernels())
+        parts = (
+            torch.log(pool(bands * bands, size) + ENERGY_FLOOR),
+            2 * torch.log(pool(magnitude, size) + MAGNITUDE_FLOOR),
+            2 * torch.log(functional.max_pool2d(magnitude, size) + MAGNITUDE_FLOOR),
+            torch.log(pool(low * low, size) + ENERGY_FLOOR),
+            pool(means, size),
+            pool((means > CLIPPED).float(), size),
+            functional.max_pool2d(means, size),
+        )
+        return torch.cat(parts, 1)
+
+    def head(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        normal = (features - self.mean[:, None, None]) / self.deviation[:, None, None]
+        hidden = functional.relu(self.own(normal))
+        hidden = functional.relu(self.around(functional.pad(hidden, (1, 1, 1, 1), mode="replicate")))
+        out = self.last(hidden)
+        rises = functional.softplus(out[:, 1:-1])
+        cumulative = torch.cat([out[:, :1], out[:, :1] + torch.cumsum(rises, 1)], 1)
+        return cumulative * self.temperature[0], out[:, -1] * self.temperature[1]
+
+    def forward(self, luma: Tensor) -> tuple[Tensor, Tensor]:
+        return self.head(self.features(luma))
+
+    def normalise(self, luma: Tensor) -> None:
+        """Set the normalisation of the features from a batch."""
+        with torch.no_grad():
+            found = self.features(luma)
+            self.mean.copy_(found.mean((0, 2, 3)))
+            self.deviation.copy_(found.std((0, 2, 3)) + MAGNITUDE_FLOOR)

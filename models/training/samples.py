@@ -1,0 +1,203 @@
+"""Training samples: 3×3 tiles of one simulated picture, with the truth of each tile. Seeded; made in parallel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.training.camera import FULL_SCALE, deliver, draw_camera, expose, quantise
+from models.training.optics import defocus, equivalent_radius_px, smear
+from models.training.textures import Photograph, Plane, draw_scene, photographs, source_sharpness
+
+TILE_PX = 128
+TILES = 3
+SIDE = TILES * TILE_PX
+MARGIN = 48  # px around the tiles, so that blur and resampling find something there
+FULL = SIDE + 2 * MARGIN
+CHUNK = 50  # samples made by one task
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """`luma` uint8 (n, SIDE, SIDE); all else float32 (n, TILES, TILES), one value a tile.
+
+    radius_px     radius of the disc with the second moment of all blur together, px of the picture
+    source        source sharpness (`textures.SOURCE_SHARP`); large for procedural scenes
+    visible       deviation of what can still be seen, below σ = 3 px, in levels
+    detail        deviation of what a sharp picture would show, below σ = 1.2 px, in levels
+    noise         deviation of noise and compression, in levels
+    saturated     share of pixels at 250 or above
+    mean          mean level
+    """
+
+    luma: NDArray[np.uint8]
+    radius_px: Plane
+    source: Plane
+    visible: Plane
+    detail: Plane
+    noise: Plane
+    saturated: Plane
+    mean: Plane
+
+    def __len__(self) -> int:
+        return len(self.luma)
+
+    def part(self, start: int, stop: int) -> Samples:
+        """Samples `start` to `stop`."""
+        return Samples(*(getattr(self, name)[start:stop] for name in self.__slots__))
+
+    @classmethod
+    def joined(cls, parts: list[Samples]) -> Samples:
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """What the optics do: a base blur of the lens, defocus that may vary across the picture, and hand motion (px)."""
+
+    base_px: float
+    near_px: float
+    far_px: float
+    tilt_rad: float
+    gaussian: bool
+    ring: float
+    motion_px: float
+    motion_rad: float
+
+
+def draw_blur(rng: np.random.Generator) -> Blur:
+    """Three in ten nearly sharp, four in ten up to 4 px, three in ten up to 9 px; one in seven moves."""
+    kind = rng.uniform()
+    near = rng.uniform(0.0, 0.8 if kind < 0.3 else 4.0 if kind < 0.7 else 9.0)
+    varies = kind >= 0.3 and rng.uniform() < 0.4
+    return Blur(
+        base_px=abs(rng.normal(0.55, 0.3)) + 0.15,
+        near_px=near,
+        far_px=abs(near + rng.normal(0.0, 0.6 if kind < 0.7 else 1.5)) if varies else near,
+        tilt_rad=rng.uniform(0.0, 2 * np.pi),
+        gaussian=rng.uniform() < 0.2,
+        ring=(0.0, 0.0, 0.5, 1.0, 2.0)[rng.integers(5)],
+        motion_px=rng.uniform(0.5, 14.0) if rng.uniform() < 0.15 else 0.0,
+        motion_rad=rng.uniform(0.0, np.pi),
+    )
+
+
+def _light(rng: np.random.Generator, scene: Plane) -> Plane:
+    """Illumination: level, glare before any blur (so that it is blurred with the scene, then clips), vignetting."""
+    light = scene * np.float32(rng.uniform(0.3, 1.2))
+    size = len(light)
+    if rng.uniform() < 0.3:
+        for _ in range(int(rng.integers(1, 25))):
+            x, y = (int(value) for value in rng.integers(0, size, 2))
+            axes = (int(rng.integers(1, 14)), int(rng.integers(1, 9)))
+            brightness = float(rng.uniform(1.5, 12.0))
+            cv2.ellipse(light, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, brightness, -1, cv2.LINE_AA)
+    if rng.uniform() < 0.3:
+        axis = np.linspace(-1, 1, size, dtype=np.float32)
+        x, y = rng.uniform(-1, 1, 2)
+        distance = (axis[None] - np.float32(x)) ** 2 + (axis[:, None] - np.float32(y)) ** 2
+        light = light * (1 - np.float32(rng.uniform(0.1, 0.8)) * np.clip(distance / 1.2, 0, 1))
+    return light
+
+
+def _blurred(sharp: Plane, blur: Blur) -> tuple[Plane, Plane]:
+    """The scene behind the lens, and the radius of its defocus at every pixel."""
+    near = defocus(sharp, blur.near_px, gaussian=blur.gaussian, ring=blur.ring)
+    if blur.far_px == blur.near_px:
+        picture, radius = near, np.full(sharp.shape, blur.near_px, np.float32)
+    else:
+        far = defocus(sharp, blur.far_px, gaussian=blur.gaussian, ring=blur.ring)
+        axis = np.linspace(-0.5, 0.5, len(sharp), dtype=np.float32)
+        share = np.clip(0.5 + np.cos(blur.tilt_rad) * axis[None] + np.sin(blur.tilt_rad) * axis[:, None], 0, 1)
+        share = share.astype(np.float32)
+        picture = near * (1 - share) + far * share
+        radius = blur.near_px * (1 - share) + blur.far_px * share
+    if blur.motion_px:
+        picture = smear(picture, blur.motion_px, blur.motion_rad)
+    return picture, equivalent_radius_px(radius, blur.base_px, blur.motion_px)
+
+
+def _tiles(plane: Plane) -> Plane:
+    """Mean over each tile of the inner square."""
+    inner = plane[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
+    return inner.reshape(TILES, TILE_PX, TILES, TILE_PX).mean((1, 3)).astype(np.float32)
+
+
+def _deviation(picture: Plane, sigma_px: float) -> Plane:
+    """Root mean square of what is finer than `sigma_px`, a tile, in levels."""
+    fine = picture - cv2.GaussianBlur(picture, (0, 0), sigma_px)
+    return np.sqrt(_tiles(fine**2)) * np.float32(FULL_SCALE)
+
+
+def make_sample(rng: np.random.Generator, sources: list[Photograph]) -> Samples:
+    """One sample, as Samples of length 1."""
+    camera, blur = draw_camera(rng), draw_blur(rng)
+    size = int(np.ceil(FULL / camera.resample))
+    size += size % 2
+    scene = draw_scene(rng, sources, size)
+    high, middle = (
+        cv2.resize(plane, (FULL, FULL), interpolation=cv2.INTER_AREA).astype(np.float32)
+        for plane in source_sharpness(scene)
+    )
+    source = _tiles(high) / (_tiles(middle) + 1e-12) if scene.from_photograph else np.full((TILES, TILES), 9.0)
+    sharp = defocus(_light(rng, scene.luma), blur.base_px, gaussian=True)
+    light, radius = _blurred(sharp, blur)
+    noisy = deliver(expose(light, camera, rng), camera, FULL, rng.uniform(0.6, 1.5))
+    clean, ideal = (deliver(expose(plane, camera, None), camera, FULL) for plane in (light, sharp))
+    picture = quantise(noisy, camera)
+    values = (
+        _tiles(_radius_in_picture(radius, size)),
+        source,
+        _deviation(clean, 3.0),
+        _deviation(ideal, 1.2),
+        _deviation(picture.astype(np.float32) / np.float32(FULL_SCALE) - clean, 3.0),
+        _tiles((picture >= 250).astype(np.float32)),
+        _tiles(picture.astype(np.float32)),
+    )
+    inner = picture[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
+    return Samples(inner[None], *(np.asarray(value, np.float32)[None] for value in values))
+
+
+def _radius_in_picture(radius_px: Plane, size: int) -> Plane:
+    """Sensor px to px of the picture; interpolation adds a blur of about 0.6 px of the sensor's (0.3 when reducing)."""
+    if size == FULL:
+        return radius_px
+    scale = FULL / size
+    added = 0.6 * scale if scale > 1.0 else 0.3
+    radius = cv2.resize(radius_px, (FULL, FULL)) * scale
+    return np.sqrt(radius**2 + added**2).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _sources(folder: Path | None) -> list[Photograph]:
+    cv2.setNumThreads(1)
+    return photographs(folder)
+
+
+def _chunk(seed: tuple[int, int], count: int, folder: Path | None, keep: tuple[int, int] | None) -> Samples:
+    """`count` samples of chunk `seed`; `keep` (k, n): only every n-th source, the k-th of each n left out."""
+    sources = _sources(folder)
+    if keep is not None:
+        held, of = keep
+        sources = [source for number, source in enumerate(sources) if (number % of == held) == (seed[0] == 0)]
+    rng = np.random.default_rng(seed)
+    return Samples.joined([make_sample(rng, sources) for _ in range(count)])
+
+
+def stream(
+    seed: int, count: int, *, workers: int, folder: Path | None = None, held_out: tuple[int, int] | None = None
+) -> Iterator[Samples]:
+    """`count` samples in chunks, the same for any number of workers.
+
+    held_out (k, n): of every n sources the k-th is used by seed 0 (validation) only, and the others by all other seeds.
+    """
+    tasks = [(seed, number) for number in range((count + CHUNK - 1) // CHUNK)]
+    with ProcessPoolExecutor(workers) as pool:
+        yield from pool.map(_chunk, tasks, *zip(*[(CHUNK, folder, held_out)] * len(tasks), strict=True))
