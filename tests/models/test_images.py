@@ -272,6 +272,16 @@ def test_flipped_bytes_never_raise_anything_but_an_input_error(tmp_path: Path, k
         assert image.luma.shape == (image.height, image.width)
 
 
+def test_the_decoders_own_log_lines_do_not_reach_the_user(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    damaged = bytearray(encoded("TIFF"))
+    samples_per_pixel = damaged.index(b"\x15\x01\x03\x00")  # tag 277, of type SHORT, little endian
+    damaged[samples_per_pixel + 8 : samples_per_pixel + 10] = b"\xff\xff"
+    (tmp_path / "a.tif").write_bytes(damaged)
+    with pytest.raises(InputError):
+        read_image(tmp_path / "a.tif")
+    assert caplog.records == []
+
+
 def test_a_folder_is_listed_in_natural_order_without_what_is_no_image(tmp_path: Path) -> None:
     for name in ("img10.jpg", "img2.JPG", "IMG1.png", "notes.txt", "._img1.png", "b.tiff"):
         (tmp_path / name).touch()
