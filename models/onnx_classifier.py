@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +101,11 @@ class OnnxClassifier:
         return worst
 
 
+def shipped_manifest() -> Path:
+    """The manifest of the model that comes with this package (installed unpacked, as wheels are)."""
+    return Path(str(files("models"))) / "weights" / f"{SHIPPED}.json"
+
+
 def load_classifier(manifest_path: Path | None = None, *, threads: int = 1, self_test: bool = True) -> OnnxClassifier:
     """The model of a manifest (None: the shipped one), verified before it is parsed and tested before it is used.
 
@@ -108,9 +113,7 @@ def load_classifier(manifest_path: Path | None = None, *, threads: int = 1, self
     the model is not the manifest's, does not load, has other inputs or outputs, or fails its golden vectors;
     InputError for `threads` below 1.
     """
-    if manifest_path is None:
-        with as_file(files("models").joinpath("weights")) as folder:
-            return load_classifier(folder / f"{SHIPPED}.json", threads=threads, self_test=self_test)
+    manifest_path = manifest_path or shipped_manifest()
     manifest = load_manifest(manifest_path)
     session = _session(manifest, read_model(manifest, manifest_path.parent), threads)
     classifier = OnnxClassifier(manifest, session)

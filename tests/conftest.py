@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from models.manifest import OUTPUT_NAMES, Golden
 
@@ -24,6 +22,9 @@ STEEPNESS = 4.0
 
 def tiny_model() -> bytes:
     """cumulative = sigmoid(4 (edge - mean/32)), detectable = var / (var + 100), saturated = share at 255."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
     pool = {"kernel_shape": [TILE_PX, TILE_PX], "strides": [TILE_PX, TILE_PX]}
     constants = {
         "plane": np.array([0, 1], np.int64),

@@ -1,0 +1,101 @@
+"""`focusgate model show|verify`: which model judges, what is known of it, and whether it is whole."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.errors import ExitCode
+
+if TYPE_CHECKING:
+    from models.manifest import Manifest
+
+EXAMPLES = """\
+examples:
+  focusgate model show                       the shipped model: name, hash, limits, figures, sources
+  focusgate model verify                     is its file the manifest's, and does it still give the same scores?
+  focusgate model verify weights/mine.json   the same for a model of your own
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `model` to the command line."""
+    model = subparsers.add_parser(
+        "model",
+        help="show or verify the model",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = model.add_subparsers(title="actions", metavar="ACTION", required=True)
+    for name, summary, run in (
+        ("show", "say what is known of the model", _show),
+        ("verify", "compare the model's hash with the manifest and run its golden vectors", _verify),
+    ):
+        action = actions.add_parser(name, help=summary, description=summary)
+        action.add_argument(
+            "manifest", type=Path, nargs="?", help="manifest (JSON) of the model; default: the shipped one"
+        )
+        action.set_defaults(run=run)
+
+
+def facts(manifest: Manifest) -> list[tuple[str, str]]:
+    """What `show` prints, as (key, value)."""
+    edges = ", ".join(f"{edge:g}" for edge in manifest.edges_px)
+    return [
+        ("name", f"{manifest.name} {manifest.version}"),
+        ("file", manifest.file),
+        ("sha256", manifest.sha256),
+        ("tile", f"{manifest.tile_px}×{manifest.tile_px} px"),
+        ("blur radii", f"{edges} px"),
+        (
+            "in focus",
+            f"radius at most {manifest.criterion_px:g} px with a probability of at least {manifest.threshold:g}",
+        ),
+        ("not judged", f"detectability below {manifest.min_detectable:g}"),
+        ("", f"mean luma below {manifest.dark_luma:g} of 255"),
+        ("", f"more than {100 * manifest.glare_share:g} % of the pixels clipped"),
+        ("golden vectors", str(len(manifest.golden))),
+        *((f"metrics.{key}", value) for key, value in _flat(manifest.metrics)),
+        *((f"training.{key}", value) for key, value in _flat(manifest.training)),
+        *(("source", f"{source.name} ({source.licence})") for source in manifest.sources),
+    ]
+
+
+def _flat(value: object, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested figures as dotted keys, numbers in short form."""
+    if isinstance(value, dict):
+        return [
+            line for key, inner in value.items() for line in _flat(inner, f"{prefix}.{key}" if prefix else str(key))
+        ]
+    if isinstance(value, float):
+        return [(prefix, f"{value:.4g}")]
+    if isinstance(value, list):
+        return [(prefix, ", ".join(text for item in value for _, text in _flat(item)))]
+    return [(prefix, str(value))]
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from models.manifest import load_manifest
+    from models.onnx_classifier import shipped_manifest
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for key, value in facts(load_manifest(arguments.manifest or shipped_manifest())):
+        table.add_row(Text(key, "bold"), Text(value))
+    Console().print(table)
+    return ExitCode.OK
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from models.onnx_classifier import load_classifier
+
+    classifier = load_classifier(arguments.manifest, self_test=False)
+    worst = classifier.self_test()
+    vectors = len(classifier.manifest.golden)
+    print(f"{classifier.manifest.file}: the file of its manifest (SHA-256 {classifier.sha256})")
+    print(f"golden vectors: {vectors} of {vectors} right, largest deviation {100 * worst:.2g} % of what is allowed")
+    return ExitCode.OK

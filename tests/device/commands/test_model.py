@@ -1,0 +1,63 @@
+"""`focusgate model` shows what is known of a model, and says of a damaged one in one line that it is damaged."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from device.commands import model
+from models.errors import ExitCode, ModelError
+
+Capsys = pytest.CaptureFixture[str]
+
+
+def run(*words: str) -> int:
+    top = argparse.ArgumentParser()
+    model.add_parser(top.add_subparsers(required=True))
+    arguments = top.parse_args(["model", *words])
+    return int(arguments.run(arguments))
+
+
+def test_show_names_the_model_its_limits_and_its_figures(tiny: Path, capsys: Capsys) -> None:
+    assert run("show", str(tiny)) == ExitCode.OK
+    shown = " ".join(capsys.readouterr().out.split())
+    for words in ("tiny 1.0", "32×32 px", "0.75, 1.5, 2.5, 4, 6 px", "at most 1.5 px", "metrics.auc 0.9", "CC0-1.0"):
+        assert words in shown
+    assert json.loads(tiny.read_text(encoding="utf-8"))["sha256"] in shown
+
+
+def test_show_flattens_nested_figures(edited: Callable[..., Path], capsys: Capsys) -> None:
+    run("show", str(edited(metrics={"real": {"auc": 0.98123456, "scenes": [1, 2.5]}})))
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "metrics.real.auc 0.9812" in shown
+    assert "metrics.real.scenes 1, 2.5" in shown
+
+
+def test_verify_accepts_a_whole_model(tiny: Path, capsys: Capsys) -> None:
+    assert run("verify", str(tiny)) == ExitCode.OK
+    assert "golden vectors: 1 of 1 right" in capsys.readouterr().out
+
+
+def test_verify_refuses_a_damaged_model(tiny: Path) -> None:
+    file = tiny.parent / "tiny.onnx"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(ModelError, match="not the model of its manifest"):
+        run("verify", str(tiny))
+
+
+def test_verify_refuses_a_model_whose_scores_have_changed(tiny: Path) -> None:
+    values = json.loads(tiny.read_text(encoding="utf-8"))
+    values["golden"][0]["expected"]["detectable"][0][0] -= 0.1
+    tiny.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ModelError, match="output detectable is off by 0"):
+        run("verify", str(tiny))
+
+
+def test_show_and_verify_say_that_a_manifest_is_missing(tmp_path: Path) -> None:
+    for action in ("show", "verify"):
+        with pytest.raises(ModelError, match=r"none\.json: cannot read"):
+            run(action, str(tmp_path / "none.json"))
