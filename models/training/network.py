@@ -37,7 +37,7 @@ def dct_filters(count: int) -> Tensor:
 
 
 class FocusNet(nn.Module):
-    """uint8 luma (n, 1, H, W) to logits: cumulative (n, K, rows, columns), rising in K; detectable (n, rows, columns)."""
+    """uint8 luma (n, 1, H, W) to logits: cumulative (n, K, rows, columns), rising in K, and detectable, without K."""
 
     def __init__(self, filters: int = 16, hidden: int = 32, tile_px: int = 128) -> None:
         super().__init__()
