@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.errors import ExitCode, InputError
+from models.errors import ExitCode, HardwareError, InputError
 
 if TYPE_CHECKING:
     from device.clock import Clock
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 STEP_NAMES = ("lamp", "tones", "buttons", "aperture", "shutter")
 CONFIG_FILE = Path("/etc/focusgate/focusgate.toml")
 PRESS_NS = 200_000_000
+TICK_S = 0.01
 
 EXAMPLES = """\
 examples:
@@ -98,6 +101,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from device.clock import MonotonicClock
     from device.config import load_config
     from device.doctor.finding import State
+    from device.pins.protocol import Buttons
     from device.pins.simulated import SimulatedPins
     from device.selftest.steps import Bench, Person, walk
 
@@ -118,8 +122,10 @@ def _run(arguments: argparse.Namespace) -> int:
             level = pins.shutter_is_high
         if arguments.yes:
             person = Nobody(pins if isinstance(pins, SimulatedPins) else None)
+        fitted = tuple(name for name in Buttons.__slots__ if config.pins.model_dump().get(name, 0) is not None)
+        stack.enter_context(ticking(pins, clock))
         findings = []
-        for finding in walk(Bench(pins, aperture, clock, level), person, names):
+        for finding in walk(Bench(pins, aperture, clock, level, fitted), person, names):
             findings.append(finding)
             print(_line(finding), flush=True)
     failed = sum(finding.state is State.FAILURE for finding in findings)
@@ -131,6 +137,29 @@ def _pins(_config: Config, clock: Clock) -> Pins:
     from device.pins.simulated import SimulatedPins
 
     return SimulatedPins(clock)
+
+
+@contextmanager
+def ticking(pins: Pins, clock: Clock) -> Iterator[None]:
+    """Real pins play the lamp's rhythm and the tones when they are ticked; that goes on while a person thinks."""
+    tick = getattr(pins, "tick", None)
+    if tick is None:
+        yield
+        return
+    stop = threading.Event()
+
+    def play() -> None:
+        while not stop.wait(TICK_S):
+            with suppress(HardwareError):  # the step that needs the silent part says so itself
+                tick(clock.now_ns())
+
+    thread = threading.Thread(target=play, name="lamp", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def refuse_beside_the_service() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 from device.aperture.protocol import Aperture
 from device.clock import SECOND, FakeClock
 from device.commands import selftest
+from device.pins.simulated import SimulatedPins
 from device.status import Status
 from device.status_file import write_status
-from models.errors import ExitCode, InputError
+from models.errors import ExitCode, HardwareError, InputError
 
 Run = Callable[..., int]
 
@@ -106,6 +108,26 @@ def test_beside_a_running_service_it_refuses(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_person_at_a_terminal_is_told_which_button_to_press(capsys: pytest.CaptureFixture[str]) -> None:
     assert selftest.AtTerminal().press("aperture_open")
     assert "Press the aperture open button" in capsys.readouterr().out
+
+
+def test_while_a_person_thinks_real_pins_go_on_playing_and_a_silent_guard_does_not_end_it() -> None:
+    """The lamp's rhythm is played by `tick`; this one fails every time, as with a guard that is gone."""
+    ticked = threading.Semaphore(0)
+
+    class Ticked(SimulatedPins):
+        def tick(self, _now_ns: int) -> None:
+            ticked.release()
+            raise HardwareError("the guard is gone")
+
+    with selftest.ticking(Ticked(FakeClock()), FakeClock()):
+        assert ticked.acquire(timeout=20)
+        assert ticked.acquire(timeout=20)
+    assert not any(thread.name == "lamp" for thread in threading.enumerate())
+
+
+def test_simulated_pins_need_no_thread() -> None:
+    with selftest.ticking(SimulatedPins(FakeClock()), FakeClock()):
+        assert not any(thread.name == "lamp" for thread in threading.enumerate())
 
 
 def test_the_command_names_exactly_the_steps_that_there_are() -> None:
