@@ -66,7 +66,7 @@ class Device:
         except HardwareError as error:
             log.warning("aperture: %s; the gate works on without it", error)
         else:
-            log.info("aperture at f/%.1f", f_number)
+            log.info("no aperture to move" if f_number is None else f"aperture at f/{f_number:.1f}")
 
     def close(self) -> None:
         """Outputs safe first, then everything else."""

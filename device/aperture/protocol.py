@@ -14,9 +14,11 @@ class Aperture(Protocol):
         ...
 
     @property
-    def f_number(self) -> float: ...
+    def f_number(self) -> float | None:
+        """The position in force; None if it is not known."""
+        ...
 
-    def move(self, steps: int) -> float:
+    def move(self, steps: int) -> float | None:
         """Close by `steps` positions (open if negative), within the limits; returns the f-number now in force."""
         ...
 
