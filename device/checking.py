@@ -28,6 +28,7 @@ from models.verdict import Verdict, VerdictKind, verdict_of
 JSON_DIGITS = 4
 OVERLAY_SUFFIX = ".overlay.jpg"
 OVERLAY_QUALITY = 92  # JPEG, with full chroma: thin coloured lines stay clean
+NAME_DEPTH = 3  # folders that may lend their names to an overlay
 BAR_WIDTH = 10  # characters
 
 _STYLES = {
@@ -136,11 +137,12 @@ def table_of(results: Sequence[Checked]) -> Table:
         reason = Text(verdict.reason or "")
         if checked.note:
             reason.append(f"{'; ' if reason else ''}{checked.note}", style="dim")
+        fraction = None if verdict.kind is VerdictKind.CANNOT_JUDGE else focus_map.fraction
         table.add_row(
             Text(shown(checked.path.relative_to(folder) if folder else checked.path)),
             f"{checked.width}×{checked.height}",
-            "–" if focus_map.fraction is None else f"{_floored_percent(focus_map)} %",
-            Bar(1.0, 0.0, focus_map.fraction or 0.0, width=BAR_WIDTH, color=style.split()[-1]),
+            "–" if fraction is None else f"{_floored_percent(focus_map)} %",
+            Bar(1.0, 0.0, fraction or 0.0, width=BAR_WIDTH, color=style.split()[-1]),
             Text(words, style=style),
             reason,
         )
@@ -182,17 +184,17 @@ def overlay_of(rgb: Rgb, checked: Checked, percent: int) -> Rgb:
 
 
 def overlay_paths(folder: Path, images: Sequence[Path]) -> dict[Path, Path]:
-    """Where each image's overlay goes: named after the image, and after its folder too where names would collide.
+    """Where each image's overlay goes: named after the image, and after its folders too where names would collide.
 
     Raises InputError if an overlay would overwrite one of the images.
     """
-    stems = Counter(image.stem.casefold() for image in images)
+    counts = [Counter(_overlay_name(image, depth).casefold() for image in images) for depth in range(NAME_DEPTH + 1)]
     used: set[str] = set()
     targets: dict[Path, Path] = {}
     for image in images:
-        parent = image.absolute().parent.name
-        unique = stems[image.stem.casefold()] == 1
-        names = [image.stem] if unique else [f"{parent}_{image.stem}", f"{parent}_{image.name}"]
+        named = [_overlay_name(image, depth) for depth in range(NAME_DEPTH + 1)]
+        names = [name for name, count in zip(named, counts, strict=True) if count[name.casefold()] == 1]
+        names.append(f"{named[1]}_{image.suffix[1:]}")
         names += [f"{names[-1]}-{number}" for number in range(2, len(images) + 2)]
         name = next(name for name in names if name.casefold() not in used)
         used.add(name.casefold())
@@ -202,6 +204,12 @@ def overlay_paths(folder: Path, images: Sequence[Path]) -> dict[Path, Path]:
     if clash is not None:
         raise InputError(f"--overlay: would overwrite the image {shown(clash)}; choose another folder")
     return targets
+
+
+def _overlay_name(image: Path, depth: int) -> str:
+    """The image's name after those of `depth` folders that it lies in."""
+    folders = image.absolute().parent.parts[1:]
+    return "_".join((*folders[max(len(folders) - depth, 0) :], image.stem))
 
 
 def make_folder(folder: Path) -> None:

@@ -202,11 +202,22 @@ def test_an_overlay_is_written_for_each_image_and_nothing_else(tmp_path: Path, r
         assert drawn.height > 16
 
 
-def test_images_of_the_same_name_get_overlays_of_their_own(tmp_path: Path, run_check: RunCheck) -> None:
-    names = ["x/a.png", "y/a.png", "y/A.bmp", "z/x/a.png"]
-    run_check(*(picture(tmp_path / name, 4) for name in names), "--overlay", tmp_path / "out")
-    written = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert written == ["x_a.overlay.jpg", "x_a.png.overlay.jpg", "y_A.bmp.overlay.jpg", "y_a.overlay.jpg"]
+@pytest.mark.parametrize(
+    ("names", "overlays"),
+    [
+        (["x/a.png", "x/b.png"], ["a", "b"]),
+        (["x/a.png", "y/A.png", "y/b.png"], ["x_a", "y_A", "b"]),
+        (["x/set/a.png", "y/set/a.png"], ["x_set_a", "y_set_a"]),
+        (["x/a.png", "x/a.bmp"], ["x_a_png", "x_a_bmp"]),
+        (["x/a.png", "y/a.png", "y/x_a.png"], ["x_a", "y_a", "y_x_a"]),
+        (["w/x/y/z/a.png", "v/x/y/z/a.png"], ["z_a_png", "z_a_png-2"]),
+    ],
+)
+def test_every_image_gets_an_overlay_of_its_own(tmp_path: Path, names: list[str], overlays: list[str]) -> None:
+    images = [tmp_path / name for name in names]
+    targets = checking.overlay_paths(tmp_path / "out", images)
+    assert [targets[image].name.removesuffix(".overlay.jpg") for image in images] == overlays
+    assert len({target.name.casefold() for target in targets.values()}) == len(images)
 
 
 def test_an_overlay_never_overwrites_an_image_that_is_judged(tmp_path: Path, run_check: RunCheck) -> None:
