@@ -13,9 +13,11 @@ from PIL import Image
 
 from device.camera.files import FilesCamera
 from device.camera.protocol import Camera
+from device.camera.simulated import SimulatedCamera
 from device.camera.v4l2 import V4l2Camera
 from device.clock import MS, FakeClock
 from device.frame import Frame
+from device.simulation.world import SimulatedWorld, WorldSettings
 
 WIDTH, HEIGHT = 320, 256
 LUMA_TOLERANCE = 2.0
@@ -85,6 +87,9 @@ BACK_ENDS: dict[str, OpenCamera] = {
     "one still": lambda tmp_path, clock: FilesCamera(_folder(tmp_path, ".jpg") / "0.jpg", clock),
     "video": lambda tmp_path, clock: FilesCamera(_video(tmp_path), clock),
     "v4l2": usb,
+    "simulated": lambda _, clock: SimulatedCamera(
+        SimulatedWorld(WorldSettings(seed=1, width=WIDTH, height=HEIGHT)), clock
+    ),
 }
 
 FINITE: dict[str, OpenCamera] = {
