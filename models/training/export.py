@@ -16,7 +16,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.manifest import OUTPUT_NAMES as OUTPUTS
 from models.manifest import Golden
-from models.training.network import BLOCK_PX, CLIPPED, EDGES_PX, ENERGY_FLOOR, MAGNITUDE_FLOOR, FocusNet
+from models.training.network import (
+    BLOCK_PX,
+    CLIPPED,
+    EDGES_PX,
+    ENERGY_FLOOR,
+    MAGNITUDE_FLOOR,
+    ROW_STEP_PX,
+    FocusNet,
+)
 
 OPSET = 17
 IR_VERSION = 8  # ONNX Runtime 1.22 reads it
@@ -44,22 +52,38 @@ def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
     return tensor.detach().cpu().numpy().astype(np.float32)
 
 
+def _rows(graph: _Graph, tile_px: int) -> str:
+    """Indices of the rows that `FocusNet.rows` takes: i + (i div 8)·8, up to half the height of the whole tiles."""
+    height = graph.add(
+        "Gather", "height", graph.add("Shape", "shape", "luma"), graph.constant("first_axis", np.int64(0))
+    )
+    tiles = graph.add("Div", "tile_rows", height, graph.constant("tile_px", np.int64(tile_px)))
+    seen = graph.constant("seen_px", np.int64(tile_px * BLOCK_PX // ROW_STEP_PX))
+    limit = graph.add("Mul", "row_count", tiles, seen)
+    zero, one = graph.constant("zero", np.int64(0)), graph.constant("one", np.int64(1))
+    number = graph.add("Range", "number", zero, limit, one)
+    block = graph.constant("block_px", np.int64(BLOCK_PX))
+    skipped = graph.add("Mul", "skipped", graph.add("Div", "block_number", number, block), block)
+    return graph.add("Add", "row_index", number, skipped)
+
+
 def _features(graph: _Graph, network: FocusNet) -> tuple[str, str, str]:
     """uint8 (H, W) to features (1, F, rows, columns); also block means and clipped share per tile."""
-    pool = {"kernel_shape": [network.blocks] * 2, "strides": [network.blocks] * 2}
+    pool = {"kernel_shape": list(network.pool), "strides": list(network.pool)}
     axes = graph.constant("axes", np.array([0, 1], np.int64))
-    plane = graph.add("Cast", "plane", graph.add("Unsqueeze", "levels", "luma", axes), to=TensorProto.FLOAT)
+    rows = graph.add("Gather", "rows_seen", "luma", _rows(graph, network.tile_px), axis=0)
+    plane = graph.add("Cast", "plane", graph.add("Unsqueeze", "levels", rows, axes), to=TensorProto.FLOAT)
     stem = graph.constant("stem", _array(network.kernels()) / 255.0)
     both = graph.add("Conv", "both", plane, stem, kernel_shape=[BLOCK_PX] * 2, strides=[BLOCK_PX] * 2)
-    filters = network.stem.shape[0]
-    split = graph.constant("split", np.array([filters, 1], np.int64))
-    graph.nodes.append(helper.make_node("Split", [both, split], ["bands", "means"], name="split_bands", axis=1))
-    magnitude = graph.add("Abs", "magnitude", "bands")
-    energy = graph.add("AveragePool", "energy", graph.add("Mul", "squares", "bands", "bands"), **pool)
+    only_mean = np.zeros((1, network.stem.shape[0] + 1, 1, 1), np.float32)
+    only_mean[0, -1] = 1.0  # a convolution keeps the runtime's own layout, where a split would leave it
+    means = graph.add("Conv", "means", both, graph.constant("only_mean", only_mean))
+    magnitude = graph.add("Abs", "magnitude", both)
+    energy = graph.add("AveragePool", "energy", graph.add("Mul", "squares", both, both), **pool)
     average = graph.add("AveragePool", "average", magnitude, **pool)
     largest = graph.add("MaxPool", "largest", magnitude, **pool)
     pads = graph.constant("pads", np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
-    framed = graph.add("Pad", "framed", "means", pads, mode="edge")
+    framed = graph.add("Pad", "framed", means, pads, mode="edge")
     low = graph.add("Conv", "low", framed, graph.constant("low_kernels", _array(network.low_kernels())))
     low_energy = graph.add("AveragePool", "low_energy", graph.add("Mul", "low_squares", low, low), **pool)
     energy_floor = graph.constant("energy_floor", np.float32(ENERGY_FLOOR))
@@ -75,19 +99,29 @@ def _features(graph: _Graph, network: FocusNet) -> tuple[str, str, str]:
         graph.add("Mul", "twice_largest", log("largest", largest, magnitude_floor), two),
         log("low", low_energy, energy_floor),
     ]
-    mean = graph.add("AveragePool", "tile_mean", "means", **pool)
-    over = graph.add("Greater", "over", "means", graph.constant("clipped", np.float32(CLIPPED)))
+    mean = graph.add("AveragePool", "tile_mean", means, **pool)
+    over = graph.add("Greater", "over", means, graph.constant("clipped", np.float32(CLIPPED)))
     clipped = graph.add("AveragePool", "clipped_share", graph.add("Cast", "over_1", over, to=TensorProto.FLOAT), **pool)
-    brightest = graph.add("MaxPool", "brightest", "means", **pool)
+    brightest = graph.add("MaxPool", "brightest", means, **pool)
     return graph.add("Concat", "features", *logs, mean, clipped, brightest, axis=1), mean, clipped
+
+
+def _past_means(weight: NDArray[np.float32], filters: int) -> NDArray[np.float32]:
+    """The means go through the three pools with the bands; a weight of 0 after each group of bands ignores them."""
+    groups = [weight[:, number * filters : (number + 1) * filters] for number in range(3)]
+    blank = np.zeros_like(weight[:, :1])
+    return np.concatenate([part for group in groups for part in (group, blank)] + [weight[:, 3 * filters :]], axis=1)
 
 
 def _head(graph: _Graph, network: FocusNet, features: str) -> tuple[str, str]:
     """Features to cumulative logits (1, K, rows, columns) and the detectable logit (1, 1, rows, columns)."""
     deviation = _array(network.deviation)[None, :, None, None]
     weight = _array(network.own.weight) / deviation
+    filters = network.stem.shape[0]
     shift = _array(network.own.bias) - (weight[..., 0, 0] * _array(network.mean)).sum(1)
-    own = graph.add("Conv", "own", features, graph.constant("own_w", weight), graph.constant("own_b", shift))
+    own = graph.add(
+        "Conv", "own", features, graph.constant("own_w", _past_means(weight, filters)), graph.constant("own_b", shift)
+    )
     framed = graph.add("Pad", "own_framed", graph.add("Relu", "own_active", own), "pads", mode="edge")
     around_w = graph.constant("around_w", _array(network.around.weight))
     around = graph.add("Conv", "around", framed, around_w, graph.constant("around_b", _array(network.around.bias)))
@@ -139,7 +173,7 @@ def run_torch(network: FocusNet, luma: NDArray[np.uint8]) -> dict[str, NDArray[n
     network.eval()
     with torch.no_grad():
         whole = torch.tensor(luma)[None, None]
-        tiles = network.blocks * BLOCK_PX
+        tiles = network.tile_px
         features = network.features(whole)
         cumulative, known = network.head(features)
     if features.shape[2:] != (luma.shape[0] // tiles, luma.shape[1] // tiles):

@@ -23,6 +23,7 @@ Plane = NDArray[np.float32]
 DISPLAY_GAMMA = 2.2  # photographs are taken back to linear light with it
 DARKEST = 0.003  # linear; nothing reflects less
 SOURCE_SHARP = 0.8  # photographs: energy above σ = 1 px over that between σ = 1 and 2 px; below it is soft in itself
+GRAINED_SHARE = 0.3
 PHOTOGRAPH_SHARE, LEAVES_SHARE, MUCOSA_SHARE = 0.62, 0.16, 0.15  # the rest is power-law noise
 
 WHEEL_PHOTOGRAPHS = (
@@ -80,14 +81,22 @@ def draw_scene(rng: np.random.Generator, sources: list[Photograph], size: int) -
     """One random square of texture."""
     kind = rng.uniform()
     if kind < PHOTOGRAPH_SHARE:
-        return Scene(_crop(rng, sources[rng.integers(len(sources))].luma, size), from_photograph=True)
+        plane = _crop(rng, sources[rng.integers(len(sources))].luma, size)
+        return Scene(_grained(rng, plane), from_photograph=True)
     if kind < PHOTOGRAPH_SHARE + LEAVES_SHARE:
         plane = dead_leaves(rng, size)
     elif kind < PHOTOGRAPH_SHARE + LEAVES_SHARE + MUCOSA_SHARE:
         plane = mucosa(rng, size)
     else:
         plane = 0.4 + rng.uniform(0.01, 0.1) * power_noise(rng, size, rng.uniform(0.6, 2.4))
-    return Scene(np.clip(plane, DARKEST, 1.0).astype(np.float32), from_photograph=False)
+    return Scene(_grained(rng, plane), from_photograph=False)
+
+
+def _grained(rng: np.random.Generator, plane: Plane) -> Plane:
+    """In three of ten scenes, fine structure of its own on every surface: blur must not be read off one spectrum."""
+    if rng.uniform() < GRAINED_SHARE:
+        plane = plane * (1 + rng.uniform(0.0, 0.2) * power_noise(rng, len(plane), rng.uniform(0.0, 1.3)))
+    return np.clip(plane, DARKEST, 1.0).astype(np.float32)
 
 
 def source_sharpness(scene: Scene) -> tuple[Plane, Plane]:

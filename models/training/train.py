@@ -49,7 +49,7 @@ class Plan:
     epochs: int = 24
     learning_rate: float = 4e-3
     weight_decay: float = 1e-3
-    filters: int = 16
+    filters: int = 15
     hidden: int = 32
 
 
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--samples", type=int, default=plan.samples, help="simulated pictures of 3×3 tiles")
     options.add_argument("--validation", type=int, default=plan.validation, help="held-out ones")
     options.add_argument("--epochs", type=int, default=plan.epochs)
-    options.add_argument("--filters", type=int, default=plan.filters, help="learned filters of the stem, 1 to 16")
+    options.add_argument("--filters", type=int, default=plan.filters, help="learned filters of the stem, 1 to 15")
     return options
 
 
@@ -159,8 +159,8 @@ def manifest_of(plan: Plan, found: Figures, vectors: list[dict[str, Any]], folde
 def main(argv: list[str] | None = None) -> int:
     """Train, check against ONNX Runtime, write model and manifest. Returns an exit code; raises InputError."""
     options = parser().parse_args(argv)
-    if options.workers < 1 or not 1 <= options.filters <= 16 or min(options.samples, options.validation) < 100:
-        raise InputError("allowed: --workers from 1, --filters 1 to 16, --samples and --validation from 100")
+    if options.workers < 1 or not 1 <= options.filters <= 15 or min(options.samples, options.validation) < 100:
+        raise InputError("allowed: --workers from 1, --filters 1 to 15, --samples and --validation from 100")
     plan = Plan(
         seed=options.seed,
         samples=options.samples,
