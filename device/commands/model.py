@@ -84,6 +84,8 @@ def _show(arguments: argparse.Namespace) -> int:
     from models.onnx_classifier import shipped_manifest
 
     table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for key, value in facts(load_manifest(arguments.manifest or shipped_manifest())):
         table.add_row(Text(key, "bold"), Text(value))
     Console().print(table)

@@ -1,0 +1,112 @@
+"""Small line and bar plots of the unit square as SVG text: a page needs no plotting library, and no file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+
+SIDE_PX = 280
+MARGIN_PX = 46
+TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+# Okabe and Ito 2008: told apart with any colour vision; each line has a dash pattern of its own as well.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+DASHES = ("", "7 3", "2 2", "8 3 2 3", "12 4", "4 4", "1 3")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line through (x, y) points, both in 0 to 1; `marks` draws a dot at each."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    marks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Heights (0 to 1) of equally wide bars that fill the width; drawn as an outline with a light filling."""
+
+    name: str
+    heights: Sequence[float]
+
+
+def plot(
+    title: str,
+    x_label: str,
+    y_label: str,
+    parts: Sequence[Line | Bars],
+    *,
+    diagonal: bool = False,
+    upright: float | None = None,
+) -> str:
+    """One plot with a legend below it. `diagonal` adds y = x, `upright` a vertical line (a threshold) at this x."""
+    height = SIDE_PX + 2 * MARGIN_PX + 18 * len(parts)
+    width = SIDE_PX + 2 * MARGIN_PX
+    drawn = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}" width="{width}" '
+        f'height="{height}" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
+        f'<text x="{width / 2:.0f}" y="20" text-anchor="middle" font-weight="bold">{escape(title)}</text>',
+        *_axes(x_label, y_label),
+    ]
+    if diagonal:
+        drawn.append(_path([(0.0, 0.0), (1.0, 1.0)], "#999999", "3 3", 1.0))
+    if upright is not None:
+        drawn.append(_path([(upright, 0.0), (upright, 1.0)], "#555555", "5 3", 1.0))
+    for index, part in enumerate(parts):
+        colour, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
+        drawn += _line(part, colour, dash) if isinstance(part, Line) else [_bars(part, colour, dash)]
+        y = SIDE_PX + 2 * MARGIN_PX + 6 + 18 * index
+        drawn.append(
+            f'<line x1="{MARGIN_PX}" y1="{y}" x2="{MARGIN_PX + 30}" y2="{y}" stroke="{colour}" stroke-width="2" '
+            f'stroke-dasharray="{dash}"/><text x="{MARGIN_PX + 38}" y="{y + 4}">{escape(part.name)}</text>'
+        )
+    return "\n".join([*drawn, "</svg>"])
+
+
+def _x(value: float) -> float:
+    return MARGIN_PX + SIDE_PX * min(max(value, 0.0), 1.0)
+
+
+def _y(value: float) -> float:
+    return MARGIN_PX + SIDE_PX * (1.0 - min(max(value, 0.0), 1.0))
+
+
+def _axes(x_label: str, y_label: str) -> list[str]:
+    drawn = [
+        f'<rect x="{MARGIN_PX}" y="{MARGIN_PX}" width="{SIDE_PX}" height="{SIDE_PX}" fill="none" stroke="#888888"/>',
+        f'<text x="{_x(0.5):.0f}" y="{_y(0) + 34:.0f}" text-anchor="middle">{escape(x_label)}</text>',
+        f'<text x="12" y="{_y(0.5):.0f}" text-anchor="middle" transform="rotate(-90 12 {_y(0.5):.0f})">'
+        f"{escape(y_label)}</text>",
+    ]
+    for tick in TICKS:
+        drawn.append(f'<text x="{_x(tick):.0f}" y="{_y(0) + 16:.0f}" text-anchor="middle">{tick:g}</text>')
+        drawn.append(f'<text x="{_x(0) - 5:.0f}" y="{_y(tick) + 4:.0f}" text-anchor="end">{tick:g}</text>')
+        drawn.append(_path([(tick, 0.0), (tick, 1.0)], "#eeeeee", "", 1.0))
+        drawn.append(_path([(0.0, tick), (1.0, tick)], "#eeeeee", "", 1.0))
+    return drawn
+
+
+def _path(points: Sequence[tuple[float, float]], colour: str, dash: str, width: float, fill: str = "none") -> str:
+    steps = " ".join(f"{_x(x):.1f},{_y(y):.1f}" for x, y in points)
+    return (
+        f'<polyline points="{steps}" fill="{fill}" fill-opacity="0.15" stroke="{colour}" stroke-width="{width}" '
+        f'stroke-dasharray="{dash}"/>'
+    )
+
+
+def _line(line: Line, colour: str, dash: str) -> list[str]:
+    drawn = [_path(line.points, colour, dash, 2.0)]
+    if line.marks:
+        drawn += [f'<circle cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="4" fill="{colour}"/>' for x, y in line.points]
+    return drawn
+
+
+def _bars(bars: Bars, colour: str, dash: str) -> str:
+    edges = [index / len(bars.heights) for index in range(len(bars.heights) + 1)]
+    outline = [(0.0, 0.0)]
+    for (left, right), height in zip(pairwise(edges), bars.heights, strict=True):
+        outline += [(left, height), (right, height)]
+    return _path([*outline, (1.0, 0.0)], colour, dash, 2.0, fill=colour)
