@@ -257,7 +257,8 @@ def run_instantly(device: Device, seconds: float) -> ExitCode:
         device.camera.tick()
         device.vision.tick(0.0)
         _decide_until(device, clock, clock.now_ns() + device.source.period_ns)
-    _decide_until(device, clock, clock.now_ns() + END_NS)
+    if device.camera.ended:
+        _decide_until(device, clock, clock.now_ns() + END_NS)
     return ExitCode.OK
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from rich.align import Align
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -37,11 +37,12 @@ BAR_CELLS = 40
 KEYS = "space capture   o override (hold)   [ ] aperture open, close   q quit"
 
 
-def banner(status: Status) -> Panel:
+def banner(status: Status) -> Padding:
     """State and reason, large."""
     sign, word, style = _BANNERS[status.gate.mode]
     reason = status.gate.reason or "press to capture"
-    return Panel(Align.center(Text(f"{sign}  {word}   {reason}", style=style)), style=style, padding=(0, 1))
+    text = Text(f"\n{sign}  {word}   {reason}\n", justify="center")
+    return Padding(text, (0, 0), style=style)
 
 
 def fraction_bar(focus_map: FocusMap | None, percent: int) -> Text:
