@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 from rich import box
 from rich.bar import Bar
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -119,12 +120,10 @@ def as_json(checked: Checked) -> dict[str, Any]:
     }
 
 
-def table_of(results: Sequence[Checked]) -> Table:
-    """One row an image; what folder they share stands above, not in every row."""
+def table_of(results: Sequence[Checked]) -> Group:
+    """One row an image; the folder that they share stands above, not in every row."""
     folder = _common_folder([checked.path for checked in results])
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, title=Text(shown(folder)) if folder else None, title_justify="left"
-    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("image", overflow="fold")
     table.add_column("size", justify="right", no_wrap=True)
     table.add_column("in focus", justify="right", no_wrap=True)
@@ -146,7 +145,7 @@ def table_of(results: Sequence[Checked]) -> Table:
             Text(words, style=style),
             reason,
         )
-    return table
+    return Group(Text(shown(folder)), table) if folder else Group(table)
 
 
 def _common_folder(paths: Sequence[Path]) -> Path | None:

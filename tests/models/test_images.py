@@ -17,7 +17,7 @@ from PIL import Image
 
 from models import images
 from models.errors import InputError
-from models.images import list_images, natural_key, read_image, shown
+from models.images import read_image, shown
 
 HEIGHT, WIDTH = 48, 64
 in_a_shared_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -280,38 +280,3 @@ def test_the_decoders_own_log_lines_do_not_reach_the_user(tmp_path: Path, caplog
     with pytest.raises(InputError):
         read_image(tmp_path / "a.tif")
     assert caplog.records == []
-
-
-def test_a_folder_is_listed_in_natural_order_without_what_is_no_image(tmp_path: Path) -> None:
-    for name in ("img10.jpg", "img2.JPG", "IMG1.png", "notes.txt", "._img1.png", "b.tiff"):
-        (tmp_path / name).touch()
-    (tmp_path / "sub.jpg").mkdir()
-    assert [path.name for path in list_images(tmp_path)] == ["b.tiff", "IMG1.png", "img2.JPG", "img10.jpg"]
-
-
-def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").touch()
-    with pytest.raises(InputError, match="the folder holds no image"):
-        list_images(tmp_path)
-
-
-def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be listed"):
-        list_images(tmp_path / "nowhere")
-
-
-@given(st.lists(st.text(max_size=12), max_size=8))
-def test_any_names_can_be_put_in_natural_order(names: list[str]) -> None:
-    ordered = sorted(names, key=natural_key)
-    assert sorted(ordered, key=natural_key) == ordered
-
-
-@given(st.text())
-def test_any_path_is_shown_on_one_printable_line(name: str) -> None:
-    line = shown(name)
-    assert line.isprintable()
-    line.encode()
-
-
-def test_an_undecodable_byte_in_a_name_can_be_printed() -> None:
-    assert shown(os.fsdecode(b"caf\xe9.jpg")).encode() == b"caf\\udce9.jpg"

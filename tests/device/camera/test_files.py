@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,3 +175,17 @@ for path in sys.argv[1:]:
 def test_a_rate_out_of_range_is_refused(stills: Path, clock: FakeClock, rate_hz: float) -> None:
     with pytest.raises(InputError, match=r"allowed: 0\.5 to 240"):
         FilesCamera(stills, clock, rate_hz=rate_hz)
+
+
+def test_reading_after_close_is_an_error(stills: Path, clock: FakeClock) -> None:
+    camera = FilesCamera(stills, clock)
+    camera.close()
+    with pytest.raises(CameraError, match="was closed; open it again"):
+        camera.read()
+
+
+def test_a_video_without_pictures_is_refused(video: Path, clock: FakeClock, capture: Any) -> None:
+    capture.fails = 1000
+    with pytest.raises(CameraError, match="holds no picture"):
+        FilesCamera(video, clock, open_capture=capture)
+    assert capture.released == 2

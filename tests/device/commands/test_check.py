@@ -179,6 +179,19 @@ def test_a_note_on_the_pixels_is_shown_beside_the_reason(tmp_path: Path, run_che
     assert "16-bit grey: 0 to 4000 became 0 to 255" in capsys.readouterr().out
 
 
+def test_absolute_and_relative_paths_can_be_mixed(
+    tmp_path: Path, run_check: RunCheck, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run_check(picture(tmp_path / "a.png", 4), picture(tmp_path / "b.png", 4).relative_to(tmp_path)) == 0
+    assert f"{tmp_path}/a.png" in capsys.readouterr().out.replace("\n", "")
+
+
+def test_the_folder_that_images_share_is_named_once(tmp_path: Path, run_check: RunCheck, capsys: Capsys) -> None:
+    run_check(picture(tmp_path / "a.png", 4), picture(tmp_path / "b.png", 4))
+    assert capsys.readouterr().out.count(str(tmp_path)) == 1
+
+
 def test_markup_in_a_name_is_shown_as_it_is(tmp_path: Path, run_check: RunCheck, capsys: Capsys) -> None:
     run_check(picture(tmp_path / "[bold]a[/].png", 4), tmp_path / "[red]b[/].png")
     told = capsys.readouterr()
