@@ -12,8 +12,8 @@ class Lamp(Enum):
 
     OFF = "off"
     STARTING = "starting"  # white, slow blink
-    CLOSED = "closed"  # red, steady
-    OPEN = "open"  # green, steady
+    CLOSED = "closed"  # red, with a short gap every second and a half
+    OPEN = "open"  # green, the only steady light
     ARMED = "armed"  # amber, fast blink: an override is armed
     FAULT = "fault"  # red, double flash
 
@@ -47,12 +47,16 @@ class Pins(Protocol):
         ...
 
     def close_shutter(self) -> None:
-        """Drive the shutter-enable line low now."""
+        """Drive the shutter-enable line low now. The one call that never raises: without it the lease runs out."""
         ...
 
     def show(self, lamp: Lamp) -> None: ...
 
     def sound(self, tone: Tone) -> None: ...
+
+    def tick(self, now_ns: int) -> None:
+        """Called at every decision: plays lamp and tones. Raises HardwareError while the shutter line is not there."""
+        ...
 
     def close(self) -> None:
         """Everything to its safe level: shutter low, lamp off, buzzer silent. May be called twice."""

@@ -20,7 +20,7 @@ class Happened:
 
 
 class SimulatedPins:
-    """Implements `device.pins.protocol.Pins`. Buttons are pressed by `press`; every output's changes are in `history`."""
+    """Implements `device.pins.protocol.Pins`. `press` holds a button; every output's changes are in `history`."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -72,6 +72,9 @@ class SimulatedPins:
     def sound(self, tone: Tone) -> None:
         with self._lock:
             self.history.append(Happened(self._clock.now_ns(), "tone", tone.value))
+
+    def tick(self, now_ns: int) -> None:
+        """Nothing to play: the history says what was shown and sounded."""
 
     def close(self) -> None:
         self.close_shutter()

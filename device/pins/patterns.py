@@ -1,0 +1,72 @@
+"""What lamp and buzzer play: light and pitch as pure functions of time.
+
+Every lamp differs from the others in rhythm as well as in colour, for eyes that do not tell red from green. None
+flashes more than three times in a second (WCAG 2.2, criterion 2.3.1: below the rate that can trigger seizures).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from device.pins.protocol import Lamp, Tone
+
+MS = 1_000_000
+
+Rgb = tuple[bool, bool, bool]
+"""Red, green, blue: lit or not."""
+
+DARK: Rgb = (False, False, False)
+WHITE: Rgb = (True, True, True)
+RED: Rgb = (True, False, False)
+GREEN: Rgb = (False, True, False)
+AMBER: Rgb = (True, True, False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """A colour that is lit and dark in turn for `spans_ms`, beginning lit, over and over; no spans: steady."""
+
+    colour: Rgb
+    spans_ms: tuple[int, ...] = ()
+
+
+RHYTHMS = {
+    Lamp.OFF: Rhythm(DARK),
+    Lamp.STARTING: Rhythm(WHITE, (1000, 1000)),  # slow blink
+    Lamp.CLOSED: Rhythm(RED, (1200, 300)),  # long light, short gap
+    Lamp.OPEN: Rhythm(GREEN),  # the only steady light
+    Lamp.ARMED: Rhythm(AMBER, (200, 200)),  # fast blink
+    Lamp.FAULT: Rhythm(RED, (150, 150, 150, 1050)),  # double flash
+}
+
+TONES: dict[Tone, tuple[tuple[int, int], ...]] = {
+    Tone.SAVED: ((1047, 120), (1568, 180)),  # rising fifth, C6 to G6
+    Tone.REFUSED: ((440, 500),),  # low, long
+    Tone.ARMED: ((1047, 80), (0, 60), (1047, 80)),  # two short
+    Tone.FAULT: ((440, 150), (0, 100), (440, 150), (0, 100), (440, 150)),  # three low
+}
+"""Notes of (pitch in Hz or 0 for a rest, length in ms). No pitch below 440 Hz: small piezos hardly sound there."""
+
+
+def pattern_level(lamp: Lamp, elapsed_ns: int) -> Rgb:
+    """What the lamp shows `elapsed_ns` after it was set; a negative time is taken for 0."""
+    rhythm = RHYTHMS[lamp]
+    if not rhythm.spans_ms:
+        return rhythm.colour
+    within_ns = max(0, elapsed_ns) % (sum(rhythm.spans_ms) * MS)
+    lit = True
+    for span_ms in rhythm.spans_ms:
+        if within_ns < span_ms * MS:
+            break
+        within_ns -= span_ms * MS
+        lit = not lit
+    return rhythm.colour if lit else DARK
+
+
+def tone_level(tone: Tone, elapsed_ns: int) -> int | None:
+    """Pitch in Hz `elapsed_ns` after the tone began, 0 in a rest, None once it is over."""
+    for pitch_hz, length_ms in TONES[tone]:
+        if elapsed_ns < length_ms * MS:
+            return pitch_hz
+        elapsed_ns -= length_ms * MS
+    return None
