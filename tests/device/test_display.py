@@ -67,7 +67,7 @@ def test_tiles_are_told_apart_by_shape() -> None:
 
 def test_the_preview_is_two_points_a_line_and_shows_the_picture() -> None:
     luma = np.zeros((1944, 2592), np.uint8)
-    luma[:, 1296:] = 200
+    luma[:, 1280:] = 200
     text = preview(luma)
     lines = text.plain.splitlines()
     assert len(lines) == 15

@@ -26,10 +26,9 @@ class Run:
 def run(folder: Path, script: str, *options: str) -> Run:
     """`focusgate run --camera simulated --instant` with this script."""
     (folder / "script.txt").write_text(script)
-    code = main(
-        ["run", "--camera", "simulated", "--instant", "--seconds", str(SECONDS), "--script", str(folder / "script.txt")]
-        + ["--trace", str(folder / "trace.jsonl"), "--store", str(folder / "store"), *options]
-    )
+    files = {"--script": "script.txt", "--trace": "trace.jsonl", "--store": "store"}
+    named = [word for option, name in files.items() for word in (option, str(folder / name))]
+    code = main(["run", "--camera", "simulated", "--instant", "--seconds", str(SECONDS), *named, *options])
     assert code == 0
     listing = read_listing(folder / "store")
     paths = [listing.path(entry) for entry in listing.entries]
