@@ -32,7 +32,7 @@ class SimulatedCameraConfig(Section):
 class FilesCameraConfig(Section):
     kind: Literal["files"] = "files"
     path: str = Field(description="a folder of images, one image, or a video")
-    rate_hz: float = Field(10.0, ge=0.1, le=60.0, description="frames a second")
+    rate_hz: float = Field(10.0, ge=0.5, le=60.0, description="frames a second")
     loop: bool = Field(True, description="start again at the end")
 
 
