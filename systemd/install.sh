@@ -109,17 +109,21 @@ self_test() {
     PYTHONSAFEPATH=1 "$release/bin/focusgate" --version >/dev/null || fail "the new release does not start; the old one stays"
     PYTHONSAFEPATH=1 "$release/bin/python" -c 'from models.onnx_classifier import load_classifier; load_classifier()' ||
         fail "the new release's model fails its self-test; the old one stays"
+    local checked=$here/focusgate.toml
+    [ ! -e "$config" ] || checked=$config
+    "$release/bin/focusgate" config check "$checked" >/dev/null || fail "mend $checked and run this again; the old release stays"
 }
 
 switch_release() {
-    local old
+    local new old each
+    new=releases/$(basename "$release")
     old=$(readlink "$app/venv" || true)
-    ln -sfn "releases/$(basename "$release")" "$app/venv.new"
-    mv -T "$app/venv.new" "$app/venv"
     ln -sfn "$app/venv/bin/focusgate" /usr/local/bin/focusgate
-    local each
-    for each in "$app"/releases/*; do # the one before stays: 'ln -sfn releases/NAME /opt/focusgate/venv' goes back to it
-        case releases/$(basename "$each") in "releases/$(basename "$release")" | "$old") ;; *) rm -rf "$each" ;; esac
+    [ "$old" != "$new" ] || return 0
+    ln -sfn "$new" "$app/venv.new"
+    mv -T "$app/venv.new" "$app/venv"
+    for each in "$app"/releases/*; do # the one before stays, to go back to
+        case releases/$(basename "$each") in "$new" | "$old") ;; *) rm -rf "$each" ;; esac
     done
 }
 
@@ -156,7 +160,9 @@ enable_and_start() {
         say "installed and enabled; it starts at the next boot"
         return
     fi
-    udevadm control --reload && udevadm trigger --subsystem-match=dma_heap --subsystem-match=gpio --subsystem-match=i2c-dev
+    if ! { udevadm control --reload && udevadm trigger --subsystem-match=dma_heap --subsystem-match=gpio --subsystem-match=i2c-dev; }; then
+        say "the device rules could not be renewed; they hold from the next boot on"
+    fi
     systemctl daemon-reload
     systemctl reset-failed focusgate.service focusgate-guard.service 2>/dev/null || true
     systemctl restart focusgate-guard.service
@@ -179,6 +185,5 @@ build_release
 self_test
 put_files
 make_users_and_folders
-"$release/bin/focusgate" config check "$config" >/dev/null || fail "mend $config and run this again; the old release stays"
 switch_release
 enable_and_start

@@ -35,7 +35,7 @@ rm -rf "$root/opt/focusgate"
 
 if [ -z "$root" ] && [ -d /run/systemd/system ]; then
     systemctl daemon-reload
-    udevadm control --reload
+    udevadm control --reload 2>/dev/null || true # no udev in a container
 fi
 echo "focusgate uninstall: done. Kept: the captures in /var/lib/focusgate, the configuration in /etc/focusgate, the user focusgate."
 echo "focusgate uninstall: to remove these too: rm -r /var/lib/focusgate /etc/focusgate; userdel focusgate"

@@ -141,17 +141,13 @@ def _pins(_config: Config, clock: Clock) -> Pins:
 
 @contextmanager
 def ticking(pins: Pins, clock: Clock) -> Iterator[None]:
-    """Real pins play the lamp's rhythm and the tones when they are ticked; that goes on while a person thinks."""
-    tick = getattr(pins, "tick", None)
-    if tick is None:
-        yield
-        return
+    """Pins play the lamp's rhythm and the tones when they are ticked; that goes on while a person thinks."""
     stop = threading.Event()
 
     def play() -> None:
         while not stop.wait(TICK_S):
             with suppress(HardwareError):  # the step that needs the silent part says so itself
-                tick(clock.now_ns())
+                pins.tick(clock.now_ns())
 
     thread = threading.Thread(target=play, name="lamp", daemon=True)
     thread.start()

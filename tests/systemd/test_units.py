@@ -104,6 +104,25 @@ def test_a_frozen_gate_is_killed_within_2_2_seconds() -> None:
     assert seconds(service["WatchdogSec"]) + seconds(service["TimeoutAbortSec"]) <= 2.2
 
 
+def test_a_frozen_guard_is_killed_within_a_second_so_that_the_line_is_driven_low() -> None:
+    from device.guard import IDLE_NS
+
+    service = parsed("focusgate-guard.service")["Service"]
+    assert service["Type"] == "notify"
+    assert service["WatchdogSignal"] == "SIGKILL"
+    assert 2 * IDLE_NS / 1e9 < seconds(service["WatchdogSec"]) <= 1.0
+
+
+def test_the_guard_is_started_in_a_way_that_it_understands() -> None:
+    from device.guard import _arguments
+
+    for key in ("ExecStart", "ExecStopPost"):
+        (command,) = values("focusgate-guard.service", key)
+        words = command.replace("${FOCUSGATE_SHUTTER_PIN}", "24").split()
+        asked = _arguments(words[words.index("device.guard") + 1 :])
+        assert (asked.pin, str(asked.socket), asked.drive_low) == (24, "/run/focusgate/guard.sock", key != "ExecStart")
+
+
 def test_the_guard_is_tried_again_for_ever_and_at_once() -> None:
     unit = parsed("focusgate-guard.service")
     assert unit["Unit"]["StartLimitIntervalSec"] == "0"

@@ -110,7 +110,7 @@ def test_a_person_at_a_terminal_is_told_which_button_to_press(capsys: pytest.Cap
     assert "Press the aperture open button" in capsys.readouterr().out
 
 
-def test_while_a_person_thinks_real_pins_go_on_playing_and_a_silent_guard_does_not_end_it() -> None:
+def test_while_a_person_thinks_the_pins_go_on_playing_and_a_silent_guard_does_not_end_it() -> None:
     """The lamp's rhythm is played by `tick`; this one fails every time, as with a guard that is gone."""
     ticked = threading.Semaphore(0)
 
@@ -123,11 +123,6 @@ def test_while_a_person_thinks_real_pins_go_on_playing_and_a_silent_guard_does_n
         assert ticked.acquire(timeout=20)
         assert ticked.acquire(timeout=20)
     assert not any(thread.name == "lamp" for thread in threading.enumerate())
-
-
-def test_simulated_pins_need_no_thread() -> None:
-    with selftest.ticking(SimulatedPins(FakeClock()), FakeClock()):
-        assert not any(thread.name == "lamp" for thread in threading.enumerate())
 
 
 def test_the_command_names_exactly_the_steps_that_there_are() -> None:
