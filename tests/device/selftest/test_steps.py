@@ -152,6 +152,38 @@ def test_the_aperture_goes_to_both_ends_and_back_to_where_it_was(clock: FakeCloc
     assert iris.f_number == 5.6
 
 
+def test_an_aperture_that_moves_at_its_own_pace_is_waited_for(clock: FakeClock, pins: SimulatedPins) -> None:
+    class Slow(Iris):
+        """Arrives two seconds after it was told to move."""
+
+        moved_ns: int = 0
+        wanted: int = 1
+
+        @property
+        def f_number(self) -> float:
+            return self.f_numbers[self.wanted if clock.now_ns() >= self.moved_ns + 2 * SECOND else self.index]
+
+        def move(self, steps: int) -> float:
+            self.index = self.f_numbers.index(self.f_number)
+            self.wanted = min(max(self.index + steps, 0), len(self.f_numbers) - 1)
+            self.moved_ns = clock.now_ns()
+            return self.f_number
+
+    iris = Slow()
+    assert {finding.state for finding in aperture(Bench(pins, iris, clock), Watcher(pins))} == {State.OK}
+
+
+def test_an_aperture_that_does_not_know_where_it_is_fails(clock: FakeClock, pins: SimulatedPins) -> None:
+    class Lost(Iris):
+        f_number = None
+
+        def move(self, _steps: int) -> None: ...
+
+    findings = list(aperture(Bench(pins, Lost(), clock), Watcher(pins)))
+    assert {finding.state for finding in findings} == {State.FAILURE}
+    assert "nowhere that it knows" in findings[0].what
+
+
 def test_a_jammed_aperture_is_found_without_asking(clock: FakeClock, pins: SimulatedPins) -> None:
     watcher = Watcher(pins)
     findings = list(aperture(Bench(pins, Iris(jammed=True), clock), watcher))
