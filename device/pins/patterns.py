@@ -6,7 +6,9 @@ flashes more than three times in a second (WCAG 2.2, criterion 2.3.1: below the 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
+from itertools import accumulate
 
 from device.pins.protocol import Lamp, Tone
 
@@ -53,14 +55,9 @@ def pattern_level(lamp: Lamp, elapsed_ns: int) -> Rgb:
     rhythm = RHYTHMS[lamp]
     if not rhythm.spans_ms:
         return rhythm.colour
-    within_ns = max(0, elapsed_ns) % (sum(rhythm.spans_ms) * MS)
-    lit = True
-    for span_ms in rhythm.spans_ms:
-        if within_ns < span_ms * MS:
-            break
-        within_ns -= span_ms * MS
-        lit = not lit
-    return rhythm.colour if lit else DARK
+    within_ms = (max(0, elapsed_ns) // MS) % sum(rhythm.spans_ms)
+    span = bisect_right(tuple(accumulate(rhythm.spans_ms)), within_ms)
+    return DARK if span % 2 else rhythm.colour
 
 
 def tone_level(tone: Tone, elapsed_ns: int) -> int | None:

@@ -162,7 +162,8 @@ class RpiPins:
     cannot be had.
     """
 
-    def __init__(self, clock: Clock, gpio: RpiGpio, guard: GuardClient, pins: PinMap = PinMap()) -> None:  # noqa: B008 - frozen
+    def __init__(self, clock: Clock, gpio: RpiGpio, guard: GuardClient, pins: PinMap | None = None) -> None:
+        pins = pins or PinMap()
         self._clock = clock
         self._gpio = gpio
         self._guard = guard
