@@ -145,19 +145,19 @@ def contestants(classifier: OnnxClassifier, frame: Luma, clock: Clock) -> dict[s
 def interleaved(
     functions: Mapping[str, Callable[[], object]], now_ns: Callable[[], int], keep_on: Callable[[int], bool]
 ) -> dict[str, list[int]]:
-    """Durations (ns) per function: rounds in which each runs once, beginning with another one every round.
+    """Durations (ns) per function: rounds in which each runs once, in an order of their own.
 
+    In a fixed order each would always find the caches as the same other one left them.
     `keep_on(rounds)` says whether to begin one more round; warm-up rounds come first and are not counted.
     """
-    names = list(functions)
-    durations: dict[str, list[int]] = {name: [] for name in names}
+    order = np.random.default_rng(SEED)
+    durations: dict[str, list[int]] = {name: [] for name in functions}
     for _ in range(WARM_UP_ROUNDS):
         for function in functions.values():
             function()
     rounds = 0
     while keep_on(rounds):
-        first = rounds % len(names)
-        for name in names[first:] + names[:first]:
+        for name in order.permutation(list(functions)).tolist():
             begun_ns = now_ns()
             functions[name]()
             durations[name].append(now_ns() - begun_ns)
