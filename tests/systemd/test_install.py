@@ -152,3 +152,13 @@ def test_the_guard_is_given_the_shutter_line_of_the_configuration() -> None:
     env = (SYSTEMD / "board.env").read_text(encoding="utf-8")
     assert config["pins"]["shutter"] == PinMap().shutter
     assert f"FOCUSGATE_SHUTTER_PIN={PinMap().shutter}\n" in env
+
+
+def test_the_configuration_that_is_installed_is_one_that_the_program_takes() -> None:
+    from device.config import explain, load_config
+
+    if not any(entry.key.startswith("pins.") and entry.kind not in (None, "simulated") for entry in explain()):
+        pytest.skip("this program has simulated pins only")
+    config = load_config(SYSTEMD / "focusgate.toml")
+    assert config.camera.kind == "picamera2"
+    assert config.store.folder == "/var/lib/focusgate/captures"
