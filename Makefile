@@ -4,7 +4,7 @@ VENV   ?= .venv
 PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types bench train model-check eval clean
+.PHONY: help run test bench train model-check pictures clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,14 @@ train: $(VENV)/.focusgate-train ## train the shipped model from nothing and expo
 
 model-check: $(VENV)/.focusgate-train ## prove that the shipped model is what training produced
 	$(VENV)/bin/python -m models.training.check
+
+pictures: $(VENV)/.focusgate ## make the pictures of the README anew
+	rm -rf build/pictures
+	$(VENV)/bin/focusgate run --camera simulated --seconds 5 --plain --store build/pictures/first --picture docs/images/gate.svg
+	$(VENV)/bin/focusgate run --camera simulated --instant --seconds 3 --script docs/images/partly.txt --store build/pictures/second
+	$(VENV)/bin/focusgate captures export build/pictures/captures --store build/pictures/second
+	-$(VENV)/bin/focusgate check build/pictures/captures --overlay build/pictures/overlay
+	$(VENV)/bin/python docs/images/reduce.py build/pictures/overlay docs/images/overlay.jpg
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
