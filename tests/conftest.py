@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from models.manifest import OUTPUT_NAMES, Golden
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no reason to fail
+settings.load_profile("untimed")
 
 TILE_PX = 32
 EDGES_PX = [0.75, 1.5, 2.5, 4.0, 6.0]

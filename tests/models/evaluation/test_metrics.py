@@ -55,7 +55,8 @@ def test_auc_is_the_area_under_the_roc_curve(found: list[tuple[float, bool]]) ->
     scores, sharp = arrays(found)
     false, hits = roc(scores, sharp)
     if sharp.any() and not sharp.all():
-        assert np.trapezoid(hits, false) == pytest.approx(auc(scores, sharp))
+        area = ((hits[1:] + hits[:-1]) / 2 * np.diff(false)).sum()
+        assert area == pytest.approx(auc(scores, sharp))
         assert (false[-1], hits[-1]) == (1.0, 1.0)
 
 
