@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -12,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from device.camera.files import FilesCamera
+from device.camera.picamera2 import PiCamera
+from device.camera.picamera2_settings import PiCameraSettings
 from device.camera.protocol import Camera
 from device.camera.simulated import SimulatedCamera
 from device.camera.v4l2 import V4l2Camera
@@ -81,6 +86,23 @@ def usb(_: Path, clock: FakeClock) -> Camera:
     return V4l2Camera("/dev/null", clock, width=WIDTH, height=HEIGHT, open_capture=lambda *_: _UsbCamera(clock))
 
 
+def load_fake(name: str) -> ModuleType:
+    """A library that is only on boards, from tests/fakes."""
+    path = Path(__file__).parents[1] / "fakes" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"fake_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[f"fake_{name}"] = module  # its dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def pi_camera(_: Path, clock: FakeClock) -> Camera:
+    sensor = load_fake("picamera2").Sensor(clock, size=(WIDTH, HEIGHT))
+    return PiCamera(PiCameraSettings(), clock, load=lambda: sensor)
+
+
 BACK_ENDS: dict[str, OpenCamera] = {
     "folder of PNG": lambda tmp_path, clock: FilesCamera(_folder(tmp_path, ".png"), clock),
     "folder of JPEG": lambda tmp_path, clock: FilesCamera(_folder(tmp_path, ".jpg"), clock),
@@ -90,6 +112,7 @@ BACK_ENDS: dict[str, OpenCamera] = {
     "simulated": lambda _, clock: SimulatedCamera(
         SimulatedWorld(WorldSettings(seed=1, width=WIDTH, height=HEIGHT)), clock
     ),
+    "picamera2": pi_camera,
 }
 
 FINITE: dict[str, OpenCamera] = {
@@ -105,8 +128,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=BACK_ENDS)
-def camera(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Camera:
-    return BACK_ENDS[request.param](tmp_path, clock)
+def camera(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Camera]:
+    opened = BACK_ENDS[request.param](tmp_path, clock)
+    yield opened
+    opened.close()
 
 
 def frames(camera: Camera, count: int) -> list[Frame]:
@@ -174,7 +199,7 @@ def test_info_names_the_camera_on_one_line(camera: Camera) -> None:
     with camera:
         assert camera.info.id
         assert camera.info.id.isprintable()
-        assert camera.info.kind in {"files", "v4l2", "simulated"}
+        assert camera.info.kind in {"files", "v4l2", "simulated", "picamera2"}
         assert camera.info.live == (camera.info.kind != "files")
 
 
