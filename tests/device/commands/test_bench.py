@@ -176,6 +176,14 @@ def test_memory_is_measured_in_a_process_of_its_own(tiny: Path) -> None:
     assert memory.added_mib >= 0
 
 
+def test_memory_is_that_of_loading_and_judging(tiny: Path, small_frame: None) -> None:
+    if not Path("/proc/self/status").exists():
+        pytest.skip("only Linux tells the memory of a process")
+    memory = benchmark.memory_here(tiny)
+    assert 0 < memory.before_mib <= memory.peak_mib
+    assert memory.after_mib <= memory.peak_mib
+
+
 def test_a_process_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if not Path("/proc/self/status").exists():
         pytest.skip("only Linux tells the memory of a process")

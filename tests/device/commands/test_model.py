@@ -42,6 +42,12 @@ def test_verify_accepts_a_whole_model(tiny: Path, capsys: Capsys) -> None:
     assert "golden vectors: 1 of 1 right" in capsys.readouterr().out
 
 
+def test_the_shipped_model_is_whole(capsys: Capsys) -> None:
+    assert run("verify") == ExitCode.OK
+    assert run("show") == ExitCode.OK
+    assert "focus-s" in capsys.readouterr().out
+
+
 def test_verify_refuses_a_damaged_model(tiny: Path) -> None:
     file = tiny.parent / "tiny.onnx"
     file.write_bytes(file.read_bytes()[:-1])
