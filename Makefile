@@ -7,7 +7,7 @@ PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check
 .PHONY: help run test bench train model-check pictures clean
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -54,3 +54,5 @@ pictures: $(VENV)/.focusgate ## make the pictures of the README anew
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
+
+include systemd/install.mk

@@ -11,7 +11,7 @@ from typing import IO
 
 from calibration.profile import Profile, judging_of
 from device.backends import Source, source_of
-from device.clock import MS, SECOND, Clock, FakeClock
+from device.clock import MS, SECOND, Clock, FakeClock, MonotonicClock
 from device.config import Config
 from device.decision import TICK_NS, DecisionLoop, Rules
 from device.gate import GateState
@@ -21,6 +21,7 @@ from device.pins.simulated import SimulatedPins
 from device.recorder import Recorder
 from device.script import TimedPress
 from device.status import Faults
+from device.status_file import StatusWriter, status_writer
 from models.classifier import Classifier, Judging
 from models.errors import CameraError, ExitCode, FocusgateError, HardwareError
 
@@ -48,6 +49,7 @@ class Device:
     aperture_steps: Queue[int]
     presses: list[TimedPress] = field(default_factory=list)
     started_ns: int = 0
+    status_writer: StatusWriter | None = None
 
     def elapsed_s(self) -> float:
         return (self.clock.now_ns() - self.started_ns) / SECOND
@@ -59,6 +61,10 @@ class Device:
             self.pins.press(press.button, round(press.hold_s * SECOND))
         for steps in self.aperture_steps.take_all():
             self._move_aperture(steps)
+        if self.status_writer is not None:
+            problem = self.status_writer.tick(self.decision.status, self.clock.now_ns())
+            if problem is not None:
+                log.warning("%s", problem)
 
     def _move_aperture(self, steps: int) -> None:
         try:
@@ -143,6 +149,7 @@ def build(
         aperture_steps=aperture_steps,
         presses=list(script),
         started_ns=started_ns,
+        status_writer=status_writer() if isinstance(clock, MonotonicClock) else None,
     )
 
 

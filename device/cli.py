@@ -9,7 +9,7 @@ import signal
 import sys
 from importlib.metadata import version
 
-from device.commands import bench, captures, check, config, model, run, train
+from device.commands import bench, captures, check, config, doctor, model, run, selftest, status, train
 from device.commands import eval as eval_command
 from models.errors import ExitCode, FocusgateError
 
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"focusgate {version('focusgate')}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (run, check, captures, config, bench, model, eval_command, train):
+    for module in (run, check, captures, status, doctor, selftest, config, bench, model, eval_command, train):
         module.add_parser(commands)
     return top
 
