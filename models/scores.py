@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.classifier import Judging
 from models.errors import InputError, ModelError
@@ -30,9 +31,12 @@ ROUNDING = 1e-5
 FULL_SCALE = 255.0
 
 
-def knots_px(edges_px: Sequence[float]) -> Float32:
-    """The radii at which C is known: 0, the edges, TAIL times the last edge; float32 of shape (K + 2,)."""
-    return np.array([0.0, *edges_px, TAIL * edges_px[-1]], np.float32)
+@lru_cache(maxsize=8)
+def knots_px(edges_px: tuple[float, ...]) -> Float32:
+    """The radii at which C is known: 0, the edges, TAIL times the last edge; float32 of shape (K + 2,), read-only."""
+    knots = np.array([0.0, *edges_px, TAIL * edges_px[-1]], np.float32)
+    knots.flags.writeable = False
+    return knots
 
 
 def knots_of(cumulative: Float32) -> Float32:
@@ -44,8 +48,10 @@ def knots_of(cumulative: Float32) -> Float32:
     values = np.empty((rows, columns, edges + 2), np.float32)
     values[..., 0] = 0.0
     values[..., -1] = 1.0
-    np.clip(cumulative, 0.0, 1.0, out=values[..., 1:-1])
-    np.maximum.accumulate(values, axis=-1, out=values)
+    values[..., 1:-1] = cumulative
+    if np.minimum.reduce(values[..., 1:] - values[..., :-1], axis=None) < 0.0:  # seldom, and the cure is slow
+        np.clip(values, 0.0, 1.0, out=values)
+        np.maximum.accumulate(values, axis=-1, out=values)
     return values
 
 
@@ -55,6 +61,8 @@ def probability_within(values: Float32, radii_px: Float32, radius_px: float) -> 
         return np.ones(values.shape[:2], np.float32)
     right = int(np.searchsorted(radii_px, radius_px, side="right"))
     left = right - 1
+    if radius_px == radii_px[left]:  # at an edge, as the criterion mostly is
+        return values[..., left].copy()
     share = np.float32((radius_px - float(radii_px[left])) / float(radii_px[right] - radii_px[left]))
     below, above = values[..., left], values[..., right]
     between: Float32 = np.minimum(below + share * (above - below), above)
@@ -63,12 +71,20 @@ def probability_within(values: Float32, radii_px: Float32, radius_px: float) -> 
 
 def median_radius(values: Float32, radii_px: Float32) -> Float32:
     """The smallest radius (px) at which C reaches 1/2, per tile, from `knots_of` and `knots_px`."""
-    right = np.count_nonzero(values < 0.5, axis=-1)  # at least 1, as C(0) = 0; at most K + 1, as C ends at 1
-    below = np.take_along_axis(values, right[..., None] - 1, axis=-1)[..., 0]
-    above = np.take_along_axis(values, right[..., None], axis=-1)[..., 0]
+    right = (values >= 0.5).argmax(axis=-1)  # the first: at least 1, as C(0) = 0; there is one, as C ends at 1
+    flat = values.reshape(-1)
+    at = right + _starts(values.shape)
+    below, above = flat[at - 1], flat[at]
     left_px = radii_px[right - 1]
     radius: Float32 = left_px + (0.5 - below) / (above - below) * (radii_px[right] - left_px)
     return radius
+
+
+@lru_cache(maxsize=8)
+def _starts(shape: tuple[int, ...]) -> NDArray[np.intp]:
+    """Position of each tile's first value in the flat array, shape (rows, columns)."""
+    rows, columns, length = shape
+    return (np.arange(rows * columns) * length).reshape(rows, columns)
 
 
 def check_scores(outputs: Sequence[object], grid: TileGrid, edges: int) -> tuple[Float32, Float32, Float32, Float32]:
@@ -81,26 +97,34 @@ def check_scores(outputs: Sequence[object], grid: TileGrid, edges: int) -> tuple
         raise ModelError(f"the model gave {len(outputs)} outputs where {len(OUTPUT_NAMES)} were due; gate stays closed")
     checked: list[Float32] = []
     tiles = (grid.rows, grid.columns)
-    shapes = ((*tiles, edges), tiles, tiles, tiles)
-    for name, output, shape, top in zip(OUTPUT_NAMES, outputs, shapes, (1.0, 1.0, FULL_SCALE, 1.0), strict=True):
+    for name, output, shape in zip(OUTPUT_NAMES, outputs, ((*tiles, edges), tiles, tiles, tiles), strict=True):
         if not isinstance(output, np.ndarray) or output.shape != shape or output.dtype != np.float32:
             found = f"{output.dtype} {output.shape}" if isinstance(output, np.ndarray) else type(output).__name__
             raise ModelError(f"the model gave {name} as {found} where float32 {shape} was due; gate stays closed")
-        lowest, highest = float(output.min()), float(output.max())
-        if not (lowest >= -ROUNDING * top and highest <= top * (1.0 + ROUNDING)):  # NaN fails every comparison
-            raise ModelError(
-                f"the model gave {name} from {lowest:.4g} to {highest:.4g}; allowed: 0 to {top:g}; gate stays closed"
-            )
         checked.append(output)
     cumulative, detectable, mean_luma, saturated = checked
-    if bool((cumulative[..., 1:] < cumulative[..., :-1] - ROUNDING).any()):
+    shares = np.concatenate([cumulative.ravel(), detectable.ravel(), saturated.ravel(), mean_luma.ravel() / FULL_SCALE])
+    # one look at all of them, as most frames are right; NaN passes through both reductions and fails both comparisons
+    if not (np.minimum.reduce(shares) >= -ROUNDING and np.maximum.reduce(shares) <= 1.0 + ROUNDING):
+        raise ModelError(_out_of_range(checked))
+    if np.minimum.reduce(cumulative[..., 1:] - cumulative[..., :-1], axis=None) < -ROUNDING:
         raise ModelError("the model gave cumulative probabilities that fall with the radius; gate stays closed")
     return cumulative, detectable, mean_luma, saturated
 
 
+def _out_of_range(outputs: Sequence[Float32]) -> str:
+    """Which output it is, and how far out."""
+    for name, output in zip(OUTPUT_NAMES, outputs, strict=True):
+        top = FULL_SCALE if name == "mean_luma" else 1.0
+        lowest, highest = float(output.min()), float(output.max())
+        if not (lowest >= -ROUNDING * top and highest <= top * (1.0 + ROUNDING)):
+            break
+    return f"the model gave {name} from {lowest:.4g} to {highest:.4g}; allowed: 0 to {top:g}; gate stays closed"
+
+
 def causes_of(
     detectable: Float32, mean_luma: Float32, saturated: Float32, manifest: Manifest, inside: Bool | None
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+) -> NDArray[np.uint8]:
     """Why each tile is not judged (`Cause`, uint8); of several reasons OUTSIDE > DARK > GLARE > NO_DETAIL is given."""
     cause = np.full(detectable.shape, Cause.JUDGED, np.uint8)
     cause[detectable < manifest.min_detectable] = Cause.NO_DETAIL

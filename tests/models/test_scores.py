@@ -20,7 +20,7 @@ from models.scores import TAIL, check_scores, focus_map_of, knots_of, knots_px, 
 
 EDGES = 5
 GRID = TileGrid(32, 32, 2, 3)
-RADII_PX = knots_px([0.75, 1.5, 2.5, 4.0, 6.0])
+RADII_PX = knots_px((0.75, 1.5, 2.5, 4.0, 6.0))
 LAST_PX = float(RADII_PX[-1])
 
 
