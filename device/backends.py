@@ -16,7 +16,8 @@ from device.camera.simulated import SimulatedCamera
 from device.camera.v4l2 import V4l2Camera
 from device.clock import SECOND, Clock
 from device.config import CameraConfig, FilesCameraConfig, SimulatedCameraConfig, V4l2CameraConfig
-from device.simulation.world import SimulatedWorld, WorldSettings
+from device.simulation.settings import WorldSettings
+from device.simulation.world import SimulatedWorld
 
 
 @dataclass(frozen=True, slots=True)

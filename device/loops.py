@@ -11,8 +11,6 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
 from device.camera.protocol import Camera
 from device.clock import MS, SECOND, Clock
 from device.frame import Frame
@@ -99,7 +97,7 @@ class CameraLoop:
         """A live sensor never delivers the same noise twice."""
         if not self.info.live:
             return
-        signature = zlib.crc32(np.ascontiguousarray(frame.luma[::FROZEN_STRIDE_PX, ::FROZEN_STRIDE_PX]))
+        signature = zlib.crc32(frame.luma[::FROZEN_STRIDE_PX, ::FROZEN_STRIDE_PX].tobytes())
         self._same = self._same + 1 if signature == self._signature else 1
         self._signature = signature
         if self._same >= FROZEN_AFTER:

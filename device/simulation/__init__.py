@@ -1,1 +1,1 @@
-"""The closed-loop world: tissue, hand, lens and sensor. The lens really moves, so blur, light and noise really change."""
+"""The closed-loop world of tissue, hand, lens and sensor: moving the iris really changes blur, light and noise."""

@@ -52,7 +52,7 @@ class Canvas:
         return self.height // step, self.width // step
 
     def coordinates(self, step: int = 1) -> tuple[Plane, Plane]:
-        """x and y of every sample's middle from the field's centre in field radii, float32; shapes (1, C) and (R, 1)."""
+        """x and y of every sample's middle from the field's centre in its radii, float32; shapes (1, C) and (R, 1)."""
         rows, columns = self.shape(step)
         x = ((np.arange(columns) + 0.5) * step - self.centre_x) / self.radius_px
         y = ((np.arange(rows) + 0.5) * step - self.centre_y) / self.radius_px

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def _course_mm(motion: HandMotion, at_s: float) -> float:
         (HELD, hold_mm),
         (1.0, motion.far_mm),
     )
-    for (start, start_mm), (end, end_mm) in zip(legs, legs[1:], strict=False):
+    for (start, start_mm), (end, end_mm) in pairwise(legs):
         if share < end:
             return start_mm + (end_mm - start_mm) * _reach((share - start) / (end - start))
     return motion.far_mm

@@ -85,7 +85,8 @@ def blur_radius_px(lens: Lens, f_number: float, distance_mm: Float) -> Float:
     """
     spread_px = defocus_radius_px(lens, f_number, distance_mm)
     airy_px = diffraction_radius_px(lens, f_number)
-    return (spread_px**2 + airy_px**2) ** 0.5
+    combined: Float = (spread_px**2 + airy_px**2) ** 0.5
+    return combined
 
 
 def smear_px(lens: Lens, speed_mm_s: float, exposure_us: float) -> float:
@@ -123,7 +124,7 @@ class Exposure:
 
 
 def auto_exposure(limits: ExposureLimits, f_number: float, light: float) -> Exposure:
-    """The exposure for `light` (relative illuminance of the tissue, above 0) at `f_number`; light on the sensor ~ 1/N²."""
+    """The exposure for `light` (relative illuminance of the tissue, above 0); light on the sensor goes as 1/N²."""
     stops = (f_number / limits.reference_f_number) ** 2 / light
     exposure_us = min(max(limits.reference_us * stops, SHORTEST_EXPOSURE_US), limits.longest_us)
     gain = min(max(limits.reference_us * stops / exposure_us, 1.0), limits.largest_gain)

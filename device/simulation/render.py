@@ -87,7 +87,7 @@ class Renderer:
         def strip(number: int) -> None:
             top = number * STRIP_PX
             bottom = min(top + STRIP_PX, settings.height)
-            picture = self._blend(index, shot, top, bottom)
+            picture: cv2.typing.MatLike = self._blend(index, shot, top, bottom)
             picture = cv2.multiply(picture, self._light[top:bottom], scale=1 / 255)
             if np.hypot(shot.smear_x_px, shot.smear_y_px) >= LEAST_SMEAR_PX:
                 kernel = line_kernel(shot.smear_x_px, shot.smear_y_px)
@@ -120,7 +120,7 @@ class Renderer:
 
     def _mixed(self, index: Plane, rows: slice, columns: slice) -> NDArray[np.uint8]:
         lowest, highest = int(index.min()), int(np.ceil(index.max()))
-        mixed = self._layers[lowest][rows, columns]
+        mixed: cv2.typing.MatLike = self._layers[lowest][rows, columns]
         for number in range(lowest, highest):
             share = np.clip(index - number, 0.0, 1.0)
             mixed = cv2.blendLinear(mixed, self._layers[number + 1][rows, columns], 1 - share, share)
@@ -171,7 +171,8 @@ def _field_light(settings: WorldSettings, canvas: Canvas) -> NDArray[np.uint8]:
     inside = 1 - settings.vignetting * np.minimum(radius, 1.0) ** 2
     rim = ramp(radius, 1.0 + RIM_WIDTH, 1.0 - RIM_WIDTH)
     light = OUTSIDE_LIGHT + (inside - OUTSIDE_LIGHT) * rim
-    return np.rint(255 * light ** np.float32(1 / 2.4)).astype(np.uint8)
+    share: NDArray[np.uint8] = np.rint(255 * light ** (1 / 2.4)).astype(np.uint8)
+    return share
 
 
 @lru_cache(maxsize=64)
@@ -195,7 +196,7 @@ def noise_deviation(settings: WorldSettings, gain: float) -> Plane:
     slope = np.gradient(to_displayed(signal), signal)
     deviation = 255 * np.sqrt(variance) * slope
     deviation[-1] = 0.0  # full wells do not fluctuate
-    return deviation.astype(np.float32)
+    return np.asarray(deviation, np.float32)
 
 
 def _noise_bank(seed: int, width: int) -> Plane:
@@ -215,4 +216,5 @@ def still_rgb(luma: Luma, chroma: Plane, left_px: int, top_px: int) -> NDArray[n
     red, blue = y * (1 + full[..., 0]), y * (1 + full[..., 1])
     red, blue = np.minimum(red, 255.0), np.minimum(blue, 255.0)
     green = (y - 0.299 * red - 0.114 * blue) / 0.587
-    return np.clip(np.rint(np.stack([red, green, blue], axis=-1)), 0, 255).astype(np.uint8)
+    colour = np.rint(np.stack([red, green, blue], axis=-1))
+    return np.asarray(np.clip(colour, 0, 255), np.uint8)

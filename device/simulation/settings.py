@@ -119,7 +119,7 @@ class WorldSettings:
 
     @classmethod
     def varied(cls, seed: int, **fixed: object) -> WorldSettings:
-        """A world drawn at random: tilt, relief, light, glare, hand, focus and aperture; `fixed` overrides what is drawn.
+        """A world drawn at random: tilt, relief, light, glare, hand, focus and aperture; `fixed` goes before the draw.
 
         Meant for judging many single frames against the truth: the draws reach beyond what a good examination shows.
         """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from device.simulation.fields import BLOCK_PX, Canvas, Plane, fractal_noise, ramp, smooth_noise
+from device.simulation.fields import Canvas, Plane, fractal_noise, ramp, smooth_noise
 from device.simulation.relief import Outline, outline, relief_mm
 from device.simulation.settings import WorldSettings
 from device.simulation.tone import luma_weights, to_linear
@@ -83,7 +83,7 @@ def paint_tissue(settings: WorldSettings) -> Tissue:
     blood *= 1 - FINE_ABSORPTION * _as_share(vessels.fine) * visible
     blood *= 1 - DOT_ABSORPTION * _as_share(dots)
     displayed = paint.colour @ luma_weights()
-    diffuse = cv2.resize(to_linear(displayed), (canvas.width, canvas.height), interpolation=cv2.INTER_LINEAR)
+    diffuse = _to_full(canvas, to_linear(displayed))
     diffuse *= blood
     diffuse *= _texture(settings, canvas, paint)
     x, y = canvas.coordinates(COARSE)
@@ -98,13 +98,17 @@ def paint_tissue(settings: WorldSettings) -> Tissue:
     )
 
 
+def _rgb(values: tuple[float, float, float]) -> Plane:
+    return np.array(values, np.float32)
+
+
 def _to_full(canvas: Canvas, plane: Plane) -> Plane:
     full = cv2.resize(plane, (canvas.width, canvas.height), interpolation=cv2.INTER_LINEAR)
     return np.asarray(full, np.float32)
 
 
 def _as_share(mask: Mask | cv2.typing.MatLike) -> Plane:
-    return np.asarray(mask, np.float32) / 255
+    return np.asarray(mask, np.float32) / np.float32(255)
 
 
 def _paint(settings: WorldSettings, canvas: Canvas, shapes: Outline) -> Paint:
@@ -122,16 +126,16 @@ def _paint(settings: WorldSettings, canvas: Canvas, shapes: Outline) -> Paint:
     patch = np.hypot(x - 0.27 * np.cos(side), y - 0.27 * np.sin(side)) / 0.26
     acetowhite = ramp(patch + 0.13 * ragged, 1.0, 0.88) * (1 - 0.6 * columnar)
     canal = ramp(shapes.os + 0.10 * ragged, 1.15, 0.55)
-    colour = np.broadcast_to(np.float32(SQUAMOUS), (*shape, 3)).copy()
+    colour = np.broadcast_to(_rgb(SQUAMOUS), (*shape, 3)).copy()
     for where, paint in ((wall, WALL), (acetowhite * 0.9, ACETOWHITE), (columnar * 0.85, COLUMNAR), (canal, CANAL)):
-        colour += where[..., None] * (np.float32(paint) - colour)
+        colour += where[..., None] * (_rgb(paint) - colour)
     mucus = ramp(fractal_noise(rng, shape, 0.12 * radius, 3), 1.2, 1.9) * ramp(shapes.os, 2.6, 1.2) * 0.5
-    colour += mucus[..., None] * (np.float32(MUCUS) - colour)
+    colour += mucus[..., None] * (_rgb(MUCUS) - colour)
     groove = np.exp(-((shapes.cervix - 1.0) ** 2) / (2 * 0.045**2))
     folds = np.sin(28 * np.hypot(x, y) + 2.2 * ragged + 3 * hue) * wall
     light = 1 + 0.055 * shade - 0.30 * groove + 0.07 * folds - 0.12 * ramp(shapes.os, 2.2, 0.9)
     colour *= light[..., None]
-    colour *= 1 + hue[..., None] * np.float32((0.015, -0.045, -0.030))
+    colour *= 1 + hue[..., None] * _rgb((0.015, -0.045, -0.030))
     return Paint(np.clip(colour, 0.01, 0.99).astype(np.float32), columnar, acetowhite, canal)
 
 
@@ -141,8 +145,9 @@ def _texture(settings: WorldSettings, canvas: Canvas, paint: Paint) -> Plane:
     texture = np.ones(canvas.shape(), np.float32)
     for scale_px, contrast in TEXTURE:
         texture += contrast * smooth_noise(rng, canvas.shape(), scale_px)
-    villi = smooth_noise(rng, canvas.shape(), VILLI_PX)
-    villi = np.abs(villi) - 0.8  # ridges where the noise crosses zero: dark clefts around pale grapes
+    villi = np.abs(smooth_noise(rng, canvas.shape(), VILLI_PX)) - np.float32(
+        0.8
+    )  # ridges where the noise crosses zero: dark clefts around pale grapes
     texture += VILLI_CONTRAST * _to_full(canvas, paint.columnar) * villi
     return np.maximum(texture, 0.2)
 
@@ -172,11 +177,6 @@ def _chroma(canvas: Canvas, colour: Plane, blood: Plane) -> Plane:
     size = (canvas.width // 2, canvas.height // 2)
     rgb = cv2.resize(colour, size, interpolation=cv2.INTER_LINEAR)
     loss = 1 - cv2.resize(blood, size, interpolation=cv2.INTER_AREA)
-    rgb = rgb * (1 - loss[..., None] * (1 - np.float32(BLOOD_TINT)))
+    rgb = rgb * (1 - loss[..., None] * (1 - _rgb(BLOOD_TINT)))
     luma = rgb @ luma_weights()
     return np.stack([rgb[..., 0] / luma - 1, rgb[..., 2] / luma - 1], axis=-1).astype(np.float32)
-
-
-def uniform_depth(canvas: Canvas, depth_mm: float = 0.0) -> Plane:
-    """A flat surface, for tests and demonstrations: the given depth in every block."""
-    return np.full(canvas.shape(BLOCK_PX), depth_mm, np.float32)

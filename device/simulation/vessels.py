@@ -41,7 +41,7 @@ CAPILLARIES = Generation(9000, 1, 60.0, 0.35, 190)
 
 @dataclass(frozen=True, slots=True)
 class Vessels:
-    """How much blood covers each pixel of the canvas, uint8: the deep ones lie under the surface, the fine ones in it."""
+    """How much blood covers each pixel, uint8: the deep vessels lie under the surface, the fine ones in it."""
 
     deep: Mask
     fine: Mask
