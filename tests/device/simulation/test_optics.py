@@ -1,0 +1,106 @@
+"""Lens, light, kernels and hand against formulas worked by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from device.simulation.hand import hold_span_s, pose_at
+from device.simulation.kernels import disc_kernel, line_kernel, variance
+from device.simulation.optics import (
+    AIRY_DISC_RADIUS,
+    ExposureLimits,
+    Lens,
+    auto_exposure,
+    blur_radius_px,
+    defocus_radius_px,
+    diffraction_radius_px,
+    smear_px,
+)
+from device.simulation.settings import WorldSettings
+from models.errors import InputError
+
+LENS = Lens(focal_length_mm=2.8, focus_distance_mm=40.0, pixel_pitch_um=1.4, wavelength_nm=550.0)
+
+
+def test_the_circle_of_confusion_is_that_of_the_thin_lens() -> None:
+    magnification = 2.8 / (40.0 - 2.8)
+    diameter_mm = (2.8 / 2.8) * magnification * abs(50.0 - 40.0) / 50.0
+    assert defocus_radius_px(LENS, 2.8, 50.0) == pytest.approx(diameter_mm / 2 / 0.0014)
+
+
+def test_blur_vanishes_at_focus_and_halves_when_the_f_number_doubles() -> None:
+    assert defocus_radius_px(LENS, 2.8, 40.0) == 0.0
+    assert defocus_radius_px(LENS, 5.6, 45.0) == pytest.approx(defocus_radius_px(LENS, 2.8, 45.0) / 2)
+
+
+def test_diffraction_grows_with_the_f_number_and_adds_in_quadrature() -> None:
+    working = 5.6 * (1 + 2.8 / 37.2)
+    assert diffraction_radius_px(LENS, 5.6) == pytest.approx(AIRY_DISC_RADIUS * 0.55 * working / 1.4)
+    total = blur_radius_px(LENS, 5.6, 44.0)
+    assert total**2 == pytest.approx(defocus_radius_px(LENS, 5.6, 44.0) ** 2 + diffraction_radius_px(LENS, 5.6) ** 2)
+
+
+def test_smear_is_speed_times_exposure_in_pixels() -> None:
+    assert smear_px(LENS, 10.0, 8000.0) == pytest.approx(0.08 * LENS.px_per_mm)
+
+
+@pytest.mark.parametrize(
+    ("light", "exposure_us", "gain", "level"),
+    [(1.0, 5000.0, 1.0, 1.0), (0.5, 8000.0, 1.25, 1.0), (0.01, 8000.0, 16.0, 0.256)],
+)
+def test_the_exposure_is_lengthened_first_then_amplified_then_too_dark(
+    light: float, exposure_us: float, gain: float, level: float
+) -> None:
+    found = auto_exposure(ExposureLimits(5000.0, 2.8, 8000.0, 16.0), 2.8, light)
+    assert (found.exposure_us, found.gain, found.level) == pytest.approx((exposure_us, gain, level))
+
+
+@given(st.floats(0.0, 20.0))
+def test_a_disc_sums_to_one_and_has_its_second_moment(radius_px: float) -> None:
+    kernel = disc_kernel(radius_px)
+    assert kernel.sum() == pytest.approx(1.0, abs=1e-5)
+    assert variance(kernel) == pytest.approx(radius_px**2 / 4, rel=0.01, abs=0.002)
+
+
+@given(st.floats(0.0, 15.0), st.floats(0.0, 2 * math.pi))
+def test_a_smear_sums_to_one_and_has_its_second_moment(length_px: float, angle: float) -> None:
+    kernel = line_kernel(length_px * math.cos(angle), length_px * math.sin(angle))
+    assert kernel.sum() == pytest.approx(1.0, abs=1e-5)
+    assert 2 * variance(kernel) == pytest.approx(length_px**2 / 12, rel=0.02, abs=0.02)
+
+
+def test_the_hand_comes_from_far_overshoots_and_holds() -> None:
+    motion = WorldSettings(seed=3).motion
+    start_s, end_s = hold_span_s(motion)
+    assert pose_at(motion, 0.0).distance_mm == pytest.approx(motion.far_mm, abs=1.0)
+    overshoot = min(pose_at(motion, start_s * share).distance_mm for share in np.linspace(0.5, 1.0, 50))
+    assert overshoot < motion.hold_mm - 2.0
+    held = [pose_at(motion, at_s).distance_mm for at_s in np.linspace(start_s, end_s, 100)]
+    assert max(abs(distance - motion.hold_mm) for distance in held) < 1.0
+
+
+@given(st.floats(0.0, 60.0))
+def test_the_hand_moves_without_jumps_and_the_same_each_time(at_s: float) -> None:
+    motion = WorldSettings(seed=5).motion
+    before, after = pose_at(motion, at_s), pose_at(motion, at_s + 0.001)
+    assert abs(after.distance_mm - before.distance_mm) < 0.1
+    assert pose_at(motion, at_s) == before
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"width": 10}, {"f_number": 3.0}, {"light": float("nan")}, {"focal_length_mm": 30.0}, {"dome_mm": -1.0}]
+)
+def test_a_world_that_cannot_be_is_refused_in_one_line(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError) as caught:
+        WorldSettings(**wrong)  # type: ignore[arg-type]
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@given(st.integers(0, 2**31))
+def test_every_varied_world_can_be_and_is_the_same_each_time(seed: int) -> None:
+    assert WorldSettings.varied(seed) == WorldSettings.varied(seed)
