@@ -1,0 +1,27 @@
+#!/bin/bash
+# Boots the virtual board under plain emulation, lets it check itself (guest/checks.py), and prints what it found.
+#   board_test.sh [--no-build]    tables on standard output, and in BOARD_DIR/out: results.jsonl, console.log, journal.log
+# Exit code 0: every check passed; 77: it cannot run on this machine, and says why.
+set -euo pipefail
+# shellcheck disable=SC1091
+. "$(dirname "$0")/common.sh"
+need qemu-system-x86_64:qemu-system-x86 mmdebstrap:mmdebstrap mke2fs:e2fsprogs
+LIMIT_S=${LIMIT_S:-1080}
+DUE=${DUE:-20} # checks that must have run
+
+out=$BOARD_DIR/out
+if [ "${1:-}" != --no-build ]; then "$HERE/build_image.sh"; fi
+rm -f "$out/results.jsonl" "$out/console.log" "$out/journal.log"
+say "booting (at most $LIMIT_S s)"
+status=0
+timeout "$LIMIT_S" nice -n "${NICE:-19}" qemu-system-x86_64 -accel tcg,thread=multi -machine q35 -cpu max,la57=off -smp 2 -m 1536 -display none \
+    -nodefaults -no-user-config -kernel "$out/vmlinuz" -initrd "$out/initrd.img" \
+    -append "root=/dev/vda rw console=ttyS0 quiet mitigations=off nokaslr audit=0 systemd.show_status=0 net.ifnames=0 ${APPEND:-}" \
+    -drive "file=$out/rootfs.img,if=virtio,format=raw,snapshot=on" -device i6300esb -action watchdog=reset -device virtio-rng-pci \
+    -device virtio-serial-pci -chardev "file,id=results,path=$out/results.jsonl" -device virtserialport,chardev=results,name=results \
+    -chardev "file,id=journal,path=$out/journal.log" -device virtserialport,chardev=journal,name=journal \
+    -serial "file:$out/console.log" -monitor none || status=$?
+[ "$status" != 124 ] || say "stopped after $LIMIT_S s: what follows is incomplete"
+say "finished"
+[ -e "$out/results.jsonl" ] || { echo "the board told nothing; see $out/console.log" >&2; exit 1; }
+python3 "$HERE/results.py" "$out/results.jsonl" --checks "$DUE" && [ "$status" = 0 ]

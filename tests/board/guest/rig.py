@@ -1,0 +1,188 @@
+"""What the checks need of the virtual board: its lines, its services, its journal, and a way to tell the results."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+GATE, GUARD = "focusgate.service", "focusgate-guard.service"
+RESULTS = Path("/dev/virtio-ports/results")
+STATUS = Path("/run/focusgate/status.json")
+POLL_S = 0.0005
+MS = 1e6  # ns
+
+
+class CheckError(Exception):
+    """What was found instead of what was due."""
+
+
+def need(found: object, message: str) -> None:
+    """Raises CheckError with `message` unless `found` is true."""
+    if not found:
+        raise CheckError(message)
+
+
+def run(*command: str, timeout_s: float = 120.0, check: bool = True) -> str:
+    """Output (both streams) of a command. Raises CheckError with its last line if it fails, if `check`."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout_s, check=False
+    )
+    if check and done.returncode != 0:
+        lines = done.stdout.strip().splitlines() or ["no output"]
+        raise CheckError(f"{' '.join(command)[:60]}: exit code {done.returncode}: {lines[-1][:200]}")
+    return done.stdout
+
+
+def tell(kind: str, **values: object) -> None:
+    """One JSON object a line to the host."""
+    with RESULTS.open("a", encoding="utf-8") as port:
+        port.write(json.dumps({"kind": kind, **values}, ensure_ascii=False) + "\n")
+
+
+def measured(name: str, values_ms: list[float], bound_ms: float | None = None) -> str:
+    """Tell a latency to the table; returns it in words. Raises CheckError if the largest is above `bound_ms`."""
+    tell("latency", name=name, values_ms=[round(value, 2) for value in values_ms], bound_ms=bound_ms)
+    ordered = sorted(values_ms)
+    words = f"median {ordered[len(ordered) // 2]:.1f} ms, largest {ordered[-1]:.1f} ms of {len(ordered)}"
+    need(bound_ms is None or ordered[-1] <= bound_ms, f"{words}, allowed {bound_ms} ms")
+    return words
+
+
+def wait_for(what: str, found: Callable[[], Any], timeout_s: float, poll_s: float = 0.2) -> Any:
+    """The first true value of `found`. Raises CheckError naming `what` after `timeout_s`."""
+    end = time.monotonic() + timeout_s
+    while True:
+        value = found()
+        if value:
+            return value
+        need(time.monotonic() < end, f"waited {timeout_s:g} s for {what}")
+        time.sleep(poll_s)
+
+
+# Lines of the simulated chip, seen from outside: what a finger and a meter would do and see.
+
+
+def _line(bcm: int, name: str) -> Path:
+    return Path(Path("/run/rig-gpio").read_text().strip()) / f"sim_gpio{bcm}" / name
+
+
+def press(bcm: int) -> int:
+    """Pull a button's line to ground; returns when, monotonic ns."""
+    _line(bcm, "pull").write_text("pull-down")
+    return time.monotonic_ns()
+
+
+def release(bcm: int) -> None:
+    _line(bcm, "pull").write_text("pull-up")
+
+
+def level(bcm: int) -> bool:
+    return _line(bcm, "value").read_text().strip() == "1"
+
+
+def when_level(bcm: int, high: bool, timeout_s: float) -> int:
+    """When (monotonic ns) the line was first seen at this level."""
+    word = "high" if high else "low"
+    wait_for(f"line {bcm} to be {word}", lambda: level(bcm) is high, timeout_s, POLL_S)
+    return time.monotonic_ns()
+
+
+# Services and their journal.
+
+
+def show(unit: str, *properties: str) -> dict[str, str]:
+    text = run("systemctl", "show", "-p", ",".join(properties), unit)
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def main_pid(unit: str) -> int:
+    return int(show(unit, "MainPID")["MainPID"])
+
+
+def is_ready(unit: str = GATE) -> bool:
+    return show(unit, "ActiveState")["ActiveState"] == "active"
+
+
+def signal_to(unit: str, number: signal.Signals) -> int:
+    """Send a signal to the service's process; returns when, monotonic ns."""
+    pid = main_pid(unit)
+    need(pid > 0, f"{unit} does not run")
+    sent_ns = time.monotonic_ns()
+    os.kill(pid, number)
+    return sent_ns
+
+
+def status() -> dict[str, Any]:
+    """What the service says of itself; empty while it says nothing."""
+    try:
+        record: dict[str, Any] = json.loads(STATUS.read_text())
+    except (OSError, ValueError):
+        return {}
+    return record
+
+
+@dataclass(frozen=True)
+class Entry:
+    at_ns: int  # monotonic: when the line was written
+    message: str
+
+
+class Journal:
+    """The journal of one unit from now on."""
+
+    def __init__(self, unit: str = GATE) -> None:
+        self._unit = unit
+        run("journalctl", "--sync")
+        shown = run("journalctl", "-n", "1", "--show-cursor", "-o", "cat", "--quiet").splitlines()
+        self._cursor = next(line.removeprefix("-- cursor: ") for line in shown if line.startswith("-- cursor: "))
+
+    def entries(self) -> list[Entry]:
+        run("journalctl", "--sync")
+        text = run("journalctl", "-u", self._unit, "-o", "json", "--quiet", f"--after-cursor={self._cursor}")
+        found = []
+        for line in text.splitlines():
+            record = json.loads(line)
+            if isinstance(record.get("MESSAGE"), str):
+                at_us = int(record.get("_SOURCE_MONOTONIC_TIMESTAMP", record["__MONOTONIC_TIMESTAMP"]))
+                found.append(Entry(at_us * 1000, record["MESSAGE"]))
+        return found
+
+    def wait(self, part: str, timeout_s: float) -> Entry:
+        """The first line that holds `part`."""
+        found: Entry = wait_for(
+            f"'{part}' in the journal", lambda: next((e for e in self.entries() if part in e.message), None), timeout_s
+        )
+        return found
+
+
+# Checks run one after the other, each bounded in time.
+
+Check = Callable[[], str]
+
+
+def _alarm(_number: int, _frame: object) -> None:
+    raise CheckError("took too long")
+
+
+def perform(name: str, check: Check, limit_s: int) -> bool:
+    """Run one check and tell its result; it returns its detail or raises."""
+    began = time.monotonic()
+    signal.signal(signal.SIGALRM, _alarm)
+    signal.alarm(limit_s)
+    try:
+        detail, passed = check(), True
+    except (CheckError, OSError, ValueError, KeyError, LookupError, StopIteration, subprocess.SubprocessError) as error:
+        detail, passed = f"{type(error).__name__}: {error}", False
+        if isinstance(error, CheckError):
+            detail = str(error)
+    finally:
+        signal.alarm(0)
+    tell("check", name=name, passed=passed, detail=detail, seconds=round(time.monotonic() - began, 1))
+    return passed
