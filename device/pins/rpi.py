@@ -57,7 +57,7 @@ class RpiGpio:
     def __init__(self, load: Callable[[], Any] = load_rpi_gpio) -> None:
         self._gpio = load()
         self._names: dict[int, str] = {}
-        self._outputs: list[int] = []
+        self._rests_high: dict[int, bool] = {}  # of the outputs
         self._tone: Any = None
         lgpio = sys.modules.get("lgpio")  # its own error is no RuntimeError
         own = (lgpio.error,) if lgpio is not None else ()
@@ -75,25 +75,25 @@ class RpiGpio:
         self._names[bcm] = name
 
     def claim_output(self, name: str, bcm: int, *, high: bool = False) -> None:
-        """Reserve line `bcm` for writing; it has its first level from the first moment on."""
+        """Reserve line `bcm` for writing; it has its first level from the first moment on, and again at the end."""
         self._reserve(name, bcm)
         with self._telling(name, bcm):
             self._gpio.setup(bcm, self._gpio.OUT, initial=self._gpio.HIGH if high else self._gpio.LOW)
         self._names[bcm] = name
-        self._outputs.append(bcm)
+        self._rests_high[bcm] = high
 
     def read(self, bcm: int) -> bool:
         """The level on the line now; of an output too."""
-        with self._telling(self._names[bcm], bcm):
+        with self._telling(self._name(bcm), bcm):
             return bool(self._gpio.input(bcm))
 
     def write(self, bcm: int, high: bool) -> None:
-        with self._telling(self._names[bcm], bcm):
+        with self._telling(self._name(bcm), bcm):
             self._gpio.output(bcm, self._gpio.HIGH if high else self._gpio.LOW)
 
     def tone(self, bcm: int, pitch_hz: int) -> None:
         """A square wave of `pitch_hz` on output `bcm` from now on; 0: silence. One line at a time can sound."""
-        with self._telling(self._names[bcm], bcm):
+        with self._telling(self._name(bcm), bcm):
             if pitch_hz == 0:
                 if self._tone is not None:
                     self._tone.stop()
@@ -105,27 +105,34 @@ class RpiGpio:
                 self._tone.ChangeFrequency(pitch_hz)
 
     def close(self) -> None:
-        """Every output low, then an input that is pulled down; the buttons' lines are given back. May be called twice.
+        """Every output back at its first level, then an input that is pulled there; the buttons' lines are given back.
 
-        Pulled down rather than cleaned up, because cleaning up would leave the lines floating. A line that fails
-        keeps none of the others from its safe level.
+        Pulled rather than cleaned up, because cleaning up would leave the lines floating. A line that fails keeps none
+        of the others from its safe level. May be called twice.
         """
         tone, self._tone = self._tone, None
         with contextlib.suppress(*self._failures):
             if tone is not None:
                 tone.stop()
         del tone  # its own destructor writes to the chip, which must still be there
-        outputs, self._outputs = self._outputs, []
-        for bcm in outputs:
+        outputs, self._rests_high = self._rests_high, {}
+        for bcm, high in outputs.items():
             with contextlib.suppress(*self._failures):
-                self._gpio.output(bcm, self._gpio.LOW)
+                self._gpio.output(bcm, self._gpio.HIGH if high else self._gpio.LOW)
             with contextlib.suppress(*self._failures):
-                self._gpio.setup(bcm, self._gpio.IN, pull_up_down=self._gpio.PUD_DOWN)
+                pull = self._gpio.PUD_UP if high else self._gpio.PUD_DOWN
+                self._gpio.setup(bcm, self._gpio.IN, pull_up_down=pull)
         inputs = [bcm for bcm in self._names if bcm not in outputs]
         self._names = {}
         with contextlib.suppress(*self._failures):
             if inputs:
                 self._gpio.cleanup(inputs)
+
+    def _name(self, bcm: int) -> str:
+        name = self._names.get(bcm)
+        if name is None:
+            raise HardwareError(f"GPIO{bcm} was given back, or never claimed; nothing is done with it")
+        return name
 
     def _reserve(self, name: str, bcm: int) -> None:
         if bcm in self._names:

@@ -124,23 +124,34 @@ def test_a_tone_changes_pitch_and_stops(gpio: RpiGpio, chip: Any) -> None:
     assert chip.sounding == {}
 
 
-def test_closing_drives_every_output_low_and_leaves_it_pulled_down(gpio: RpiGpio, chip: Any) -> None:
+def test_closing_brings_every_output_to_its_first_level_and_leaves_it_pulled_there(gpio: RpiGpio, chip: Any) -> None:
     gpio.claim_output("pins.lamp_red", 13)
-    gpio.claim_output("pins.lamp_green", 19)
+    gpio.claim_output("aperture.enable", 22, high=True)  # low gives the motor power
     gpio.claim_input("pins.capture", 5)
     gpio.write(13, True)
+    gpio.write(22, False)
     gpio.close()
     gpio.close()
-    assert chip.history[-2:] == [(13, False), (19, False)]
+    assert chip.history[-2:] == [(13, False), (22, True)]
     assert {bcm: (line.direction, line.pull) for bcm, line in chip.lines.items()} == {
         13: (chip.IN, chip.PUD_DOWN),
-        19: (chip.IN, chip.PUD_DOWN),
+        22: (chip.IN, chip.PUD_UP),
     }
 
 
+def test_a_line_that_was_given_back_is_neither_read_nor_written(gpio: RpiGpio, chip: Any) -> None:
+    gpio.claim_output("aperture.enable", 22, high=True)
+    gpio.close()
+    for use in (lambda: gpio.read(22), lambda: gpio.write(22, False), lambda: gpio.tone(22, 440)):
+        with pytest.raises(HardwareError, match="GPIO22 was given back, or never claimed"):
+            use()
+    assert chip.level(22)
+
+
 def test_one_line_that_fails_keeps_no_other_from_its_safe_level(gpio: RpiGpio, chip: Any) -> None:
-    gpio.claim_output("pins.lamp_red", 13, high=True)
-    gpio.claim_output("pins.lamp_green", 19, high=True)
+    gpio.claim_output("pins.lamp_red", 13)
+    gpio.claim_output("pins.lamp_green", 19)
+    gpio.write(19, True)
     chip.busy.add(13)
     del chip.lines[13]
     gpio.close()
