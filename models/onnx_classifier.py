@@ -14,7 +14,7 @@ from models.classifier import Judging
 from models.errors import InputError, ModelError, one_line
 from models.focusmap import FocusMap, Luma, TileGrid
 from models.manifest import OUTPUT_NAMES, Manifest, load_manifest, read_model
-from models.scores import check_scores, focus_map_of
+from models.scores import check_scores, focus_map_of, grid_of, knots_of
 
 SHIPPED = "focus-s"
 
@@ -73,7 +73,7 @@ class OnnxClassifier:
                 f"image of {width}×{height} px: smaller than one tile; allowed: at least {self.tile_px}×{self.tile_px}"
                 " px; take it with more pixels"
             )
-        grid = TileGrid.of(width, height, self.tile_px)
+        grid = grid_of(width, height, self.tile_px)
         outputs = self.bare(np.ascontiguousarray(luma))
         return focus_map_of(outputs, grid, self.manifest, judging, frame_id=frame_id, exposed_ns=exposed_ns)
 
@@ -89,6 +89,7 @@ class OnnxClassifier:
             if not grid.rows or not grid.columns:
                 raise ModelError(f"model {self.name}: golden vector {number} is smaller than a tile; gate stays closed")
             outputs = check_scores(self.bare(image), grid, len(self.manifest.edges_px))
+            knots_of(outputs[0])
             for name, output in zip(OUTPUT_NAMES, outputs, strict=True):
                 expected = _expected(golden.expected[name], output.shape)
                 deviation = float("inf") if expected is None else float(np.abs(output - expected).max())

@@ -30,6 +30,14 @@ ROUNDING = 1e-5
 
 FULL_SCALE = 255.0
 
+HALF = np.float32(0.5)
+TINY = np.float32(1e-12)
+"""Stands in for a step of zero: what C does not climb, it either spends below 1/2 or not."""
+
+
+grid_of = lru_cache(maxsize=8)(TileGrid.of)
+"""`TileGrid.of`, remembered: a camera's frames have one size."""
+
 
 @lru_cache(maxsize=8)
 def knots_px(edges_px: tuple[float, ...]) -> Float32:
@@ -39,20 +47,35 @@ def knots_px(edges_px: tuple[float, ...]) -> Float32:
     return knots
 
 
-def knots_of(cumulative: Float32) -> Float32:
-    """C at `knots_px`, shape (rows, columns, K + 2), from the model's `cumulative`, shape (rows, columns, K).
+def knots_of(cumulative: Float32) -> tuple[Float32, Float32]:
+    """C at `knots_px`, shape (rows, columns, K + 2), and its steps, shape (rows, columns, K + 1).
 
-    Rounding (at most ROUNDING) is taken out, so that the result lies in 0 to 1 and never falls.
+    `cumulative` is the model's, shape (rows, columns, K). Rounding (at most ROUNDING) is taken out, so that the result
+    lies in 0 to 1 and never falls. Raises ModelError if more than rounding is wrong: the steps from 0 at radius 0 to 1
+    at the last knot are all positive only if every value is a number, within 0 to 1, and no less than the one before.
     """
     rows, columns, edges = cumulative.shape
     values = np.empty((rows, columns, edges + 2), np.float32)
     values[..., 0] = 0.0
-    values[..., -1] = 1.0
     values[..., 1:-1] = cumulative
-    if np.minimum.reduce(values[..., 1:] - values[..., :-1], axis=None) < 0.0:  # seldom, and the cure is slow
+    values[..., -1] = 1.0
+    with np.errstate(invalid="ignore"):  # infinity less infinity is NaN, and refused below
+        steps = values[..., 1:] - values[..., :-1]
+    smallest = float(np.minimum.reduce(steps, axis=None))
+    if not smallest >= -ROUNDING:  # NaN fails every comparison
+        raise ModelError(_no_distribution(cumulative))
+    if smallest < 0.0:
         np.clip(values, 0.0, 1.0, out=values)
         np.maximum.accumulate(values, axis=-1, out=values)
-    return values
+        steps = values[..., 1:] - values[..., :-1]
+    return values, steps
+
+
+def _no_distribution(cumulative: Float32) -> str:
+    lowest, highest = float(cumulative.min()), float(cumulative.max())
+    if lowest >= -ROUNDING and highest <= 1.0 + ROUNDING:
+        return "the model gave cumulative probabilities that fall with the radius; gate stays closed"
+    return f"the model gave cumulative from {lowest:.4g} to {highest:.4g}; allowed: 0 to 1; gate stays closed"
 
 
 def probability_within(values: Float32, radii_px: Float32, radius_px: float) -> Float32:
@@ -69,29 +92,25 @@ def probability_within(values: Float32, radii_px: Float32, radius_px: float) -> 
     return between
 
 
-def median_radius(values: Float32, radii_px: Float32) -> Float32:
-    """The smallest radius (px) at which C reaches 1/2, per tile, from `knots_of` and `knots_px`."""
-    right = (values >= 0.5).argmax(axis=-1)  # the first: at least 1, as C(0) = 0; there is one, as C ends at 1
-    flat = values.reshape(-1)
-    at = right + _starts(values.shape)
-    below, above = flat[at - 1], flat[at]
-    left_px = radii_px[right - 1]
-    radius: Float32 = left_px + (0.5 - below) / (above - below) * (radii_px[right] - left_px)
+def median_radius(values: Float32, steps: Float32, radii_px: Float32) -> Float32:
+    """The smallest radius (px) at which C reaches 1/2, per tile, from `knots_of` and `knots_px`.
+
+    It is the sum over the intervals between knots of the share of each that C spends below 1/2: all of it before the
+    median, none of it after, and in between (1/2 - C) / step.
+    """
+    share = (HALF - values[..., :-1]) / np.maximum(steps, TINY)
+    np.minimum(share, 1.0, out=share)
+    np.maximum(share, 0.0, out=share)
+    share *= radii_px[1:] - radii_px[:-1]
+    radius: Float32 = np.add.reduce(share, axis=-1)
     return radius
-
-
-@lru_cache(maxsize=8)
-def _starts(shape: tuple[int, ...]) -> NDArray[np.intp]:
-    """Position of each tile's first value in the flat array, shape (rows, columns)."""
-    rows, columns, length = shape
-    return (np.arange(rows * columns) * length).reshape(rows, columns)
 
 
 def check_scores(outputs: Sequence[object], grid: TileGrid, edges: int) -> tuple[Float32, Float32, Float32, Float32]:
     """The four outputs (`OUTPUT_NAMES`), if they are scores. A lie is worse than silence (hazard H07).
 
-    Raises ModelError if one is missing, of a wrong shape or dtype, not finite, out of range, or if the cumulative
-    probabilities fall with the radius by more than ROUNDING.
+    Raises ModelError if one is missing, of a wrong shape or dtype, or if any but the cumulative probabilities, which
+    `knots_of` looks at, is not finite or out of range.
     """
     if len(outputs) != len(OUTPUT_NAMES):
         raise ModelError(f"the model gave {len(outputs)} outputs where {len(OUTPUT_NAMES)} were due; gate stays closed")
@@ -103,18 +122,16 @@ def check_scores(outputs: Sequence[object], grid: TileGrid, edges: int) -> tuple
             raise ModelError(f"the model gave {name} as {found} where float32 {shape} was due; gate stays closed")
         checked.append(output)
     cumulative, detectable, mean_luma, saturated = checked
-    shares = np.concatenate([cumulative.ravel(), detectable.ravel(), saturated.ravel(), mean_luma.ravel() / FULL_SCALE])
-    # one look at all of them, as most frames are right; NaN passes through both reductions and fails both comparisons
+    shares = np.concatenate([detectable.ravel(), saturated.ravel(), mean_luma.ravel() / FULL_SCALE])
+    # one look at all three, as most frames are right; NaN passes through the reductions and fails both comparisons
     if not (np.minimum.reduce(shares) >= -ROUNDING and np.maximum.reduce(shares) <= 1.0 + ROUNDING):
-        raise ModelError(_out_of_range(checked))
-    if np.minimum.reduce(cumulative[..., 1:] - cumulative[..., :-1], axis=None) < -ROUNDING:
-        raise ModelError("the model gave cumulative probabilities that fall with the radius; gate stays closed")
+        raise ModelError(_out_of_range(detectable, mean_luma, saturated))
     return cumulative, detectable, mean_luma, saturated
 
 
-def _out_of_range(outputs: Sequence[Float32]) -> str:
+def _out_of_range(*outputs: Float32) -> str:
     """Which output it is, and how far out."""
-    for name, output in zip(OUTPUT_NAMES, outputs, strict=True):
+    for name, output in zip(OUTPUT_NAMES[1:], outputs, strict=True):
         top = FULL_SCALE if name == "mean_luma" else 1.0
         lowest, highest = float(output.min()), float(output.max())
         if not (lowest >= -ROUNDING * top and highest <= top * (1.0 + ROUNDING)):
@@ -175,11 +192,11 @@ def focus_map_of(
     criterion_px, threshold = limits(judging, manifest)
     cumulative, detectable, mean_luma, saturated = check_scores(outputs, grid, len(manifest.edges_px))
     radii_px = knots_px(manifest.edges_px)
-    values = knots_of(cumulative)
+    values, steps = knots_of(cumulative)
     inside = None if judging.field is None else _inside(judging.field, grid)
     return FocusMap(
         grid=grid,
-        blur_px=median_radius(values, radii_px),
+        blur_px=median_radius(values, steps, radii_px),
         p_in_focus=probability_within(values, radii_px, criterion_px),
         cause=causes_of(detectable, mean_luma, saturated, manifest, inside),
         criterion_px=criterion_px,

@@ -46,7 +46,7 @@ radius = st.floats(0.0, 1.5 * LAST_PX)
 
 @given(rising, radius, radius)
 def test_p_in_focus_never_falls_with_the_criterion_and_stays_in_0_to_1(cumulative: Float32, a: float, b: float) -> None:
-    values = knots_of(cumulative)
+    values, _ = knots_of(cumulative)
     low = probability_within(values, RADII_PX, min(a, b))
     high = probability_within(values, RADII_PX, max(a, b))
     assert (low >= 0).all()
@@ -56,22 +56,22 @@ def test_p_in_focus_never_falls_with_the_criterion_and_stays_in_0_to_1(cumulativ
 
 @given(rising)
 def test_p_in_focus_is_the_models_own_at_an_edge(cumulative: Float32) -> None:
-    values = knots_of(cumulative)
+    values, _ = knots_of(cumulative)
     for k in range(EDGES):
         assert np.array_equal(probability_within(values, RADII_PX, float(RADII_PX[k + 1])), cumulative[..., k])
 
 
 @given(rising)
 def test_nothing_is_within_radius_0_and_everything_within_the_last_knot(cumulative: Float32) -> None:
-    values = knots_of(cumulative)
+    values, _ = knots_of(cumulative)
     assert not probability_within(values, RADII_PX, 0.0).any()
     assert (probability_within(values, RADII_PX, LAST_PX) == 1).all()
 
 
 @given(rising)
 def test_half_of_the_probability_lies_within_the_median_radius(cumulative: Float32) -> None:
-    values = knots_of(cumulative)
-    median = median_radius(values, RADII_PX)
+    values, steps = knots_of(cumulative)
+    median = median_radius(values, steps, RADII_PX)
     assert (median >= 0).all()
     assert (median <= LAST_PX).all()
     for (row, column), radius_px in np.ndenumerate(median):
@@ -84,20 +84,21 @@ def test_half_of_the_probability_lies_within_the_median_radius(cumulative: Float
 
 @given(rising, rising)
 def test_more_probability_at_every_edge_means_less_blur(one: Float32, other: Float32) -> None:
-    more = median_radius(knots_of(np.maximum(one, other)), RADII_PX)
-    assert (more <= median_radius(knots_of(one), RADII_PX) + 1e-4).all()
+    more = median_radius(*knots_of(np.maximum(one, other)), RADII_PX)
+    assert (more <= median_radius(*knots_of(one), RADII_PX) + 1e-4).all()
 
 
 def test_interpolation_between_and_beyond_the_edges_is_linear() -> None:
-    values = knots_of(np.array([[[0.2, 0.4, 0.6, 0.7, 0.8]]], np.float32))
+    values, steps = knots_of(np.array([[[0.2, 0.4, 0.6, 0.7, 0.8]]], np.float32))
     for radius_px, expected in ((0.375, 0.1), (1.125, 0.3), (2.0, 0.5), (9.0, 0.9), (50.0, 1.0)):
         assert probability_within(values, RADII_PX, radius_px).item() == pytest.approx(expected, abs=1e-6)
-    assert median_radius(values, RADII_PX).item() == pytest.approx(2.0)
+    assert median_radius(values, steps, RADII_PX).item() == pytest.approx(2.0)
 
 
 def test_the_median_lies_beyond_the_last_edge_if_less_than_half_is_within() -> None:
-    values = knots_of(np.zeros((1, 1, EDGES), np.float32))
-    assert median_radius(values, RADII_PX).item() == pytest.approx(6.0 + 0.5 * 6.0 * (TAIL - 1))
+    assert median_radius(*knots_of(np.zeros((1, 1, EDGES), np.float32)), RADII_PX).item() == pytest.approx(
+        6.0 + 0.5 * 6.0 * (TAIL - 1)
+    )
 
 
 def test_rounding_in_the_cumulative_is_forgiven_but_not_passed_on(manifest: Manifest) -> None:
