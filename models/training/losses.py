@@ -14,7 +14,8 @@ LEVEL_FLOOR = 0.7  # levels: what 8 bits cannot show
 NOISE_SHARE_DETAIL = 0.3  # detail counts as there when it exceeds this share of the noise; pooled over 16,384 px
 NOISE_SHARE_VISIBLE = 0.5
 DARKEST_LEVEL = 6.0
-GLARE_SHARE = 0.3
+GLARE_SHARE = 0.9  # clipped edges look sharper than they are: that must be learned, up to where nothing is left
+UNSEEN_SHARE = 0.6
 DETECTABLE_WEIGHT = 0.3
 
 
@@ -29,7 +30,7 @@ def targets(samples: Samples) -> tuple[Tensor, Tensor, Tensor]:
     usable = (source > SOURCE_SHARP) & (saturated < GLARE_SHARE) & (mean > DARKEST_LEVEL)
     weight = torch.sigmoid(3 * there) * usable
     seen = visible > torch.sqrt(LEVEL_FLOOR**2 + (NOISE_SHARE_VISIBLE * noise) ** 2)
-    detectable = (seen & (there > 0) & (saturated < 0.5)).float()
+    detectable = (seen & (there > 0) & (saturated < UNSEEN_SHARE)).float()
     return within, weight, detectable
 
 

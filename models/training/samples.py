@@ -91,7 +91,8 @@ def draw_blur(rng: np.random.Generator) -> Blur:
 
 def _light(rng: np.random.Generator, scene: Plane) -> Plane:
     """Illumination: level, glare before any blur (so that it is blurred with the scene, then clips), vignetting."""
-    light = scene * np.float32(rng.uniform(0.3, 1.2))
+    overexposed = rng.uniform() < 0.1
+    light = scene * np.float32(rng.uniform(1.5, 5.0) if overexposed else rng.uniform(0.3, 1.2))
     size = len(light)
     if rng.uniform() < 0.3:
         for _ in range(int(rng.integers(1, 25))):

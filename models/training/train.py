@@ -44,13 +44,13 @@ class Plan:
     """What a training run depends on."""
 
     seed: int = 1
-    samples: int = 12_000
+    samples: int = 20_000
     validation: int = 1_500
-    epochs: int = 24
+    epochs: int = 20
     learning_rate: float = 4e-3
     weight_decay: float = 1e-3
     filters: int = 15
-    hidden: int = 32
+    hidden: int = 48
 
 
 def parser() -> argparse.ArgumentParser:
