@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -200,5 +201,6 @@ def stream(
     held_out (k, n): of every n sources the k-th is used by seed 0 (validation) only, and the others by all other seeds.
     """
     tasks = [(seed, number) for number in range((count + CHUNK - 1) // CHUNK)]
-    with ProcessPoolExecutor(workers) as pool:
+    # Not by fork: torch and OpenCV have threads by now, whose locks a forked child would hold for ever.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         yield from pool.map(_chunk, tasks, *zip(*[(CHUNK, folder, held_out)] * len(tasks), strict=True))

@@ -26,7 +26,7 @@ def test_a_disc_keeps_the_energy_and_has_its_radius(radius_px: float) -> None:
     kernel = disc_psf(radius_px)
     assert kernel.sum() == pytest.approx(1.0, abs=1e-5)
     pixel = 1 / 12  # sampling by area widens the disc by up to a pixel's own variance
-    assert radius_px**2 / 4 - 0.01 <= variance(kernel) <= radius_px**2 / 4 + pixel + 0.05
+    assert radius_px**2 / 4 - 0.07 <= variance(kernel) <= radius_px**2 / 4 + pixel + 0.05
 
 
 def test_a_bright_rim_widens_a_disc() -> None:
