@@ -46,7 +46,7 @@ model-check: $(VENV)/.focusgate-train ## prove that the shipped model is what tr
 
 pictures: $(VENV)/.focusgate ## make the pictures of the README anew
 	rm -rf build/pictures
-	$(VENV)/bin/focusgate run --camera simulated --seconds 5 --plain --store build/pictures/first --picture docs/images/gate.svg
+	$(VENV)/bin/focusgate run --camera simulated --seconds 6 --script docs/images/capture.txt --plain --store build/pictures/first --picture docs/images/gate.svg
 	$(VENV)/bin/focusgate run --camera simulated --instant --seconds 3 --script docs/images/partly.txt --store build/pictures/second
 	$(VENV)/bin/focusgate captures export build/pictures/captures --store build/pictures/second
 	-$(VENV)/bin/focusgate check build/pictures/captures --overlay build/pictures/overlay

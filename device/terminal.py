@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -86,8 +87,10 @@ def save_picture(device: Device, percent: int, path: Path) -> None:
     """The display of this moment as an SVG file. Raises InputError if it cannot be written."""
     console = Console(record=True, width=120, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(_drawn(device, percent))
+    picture = console.export_svg(title="focusgate run")
     try:
-        path.write_text(console.export_svg(title="focusgate run"), encoding="utf-8")
+        # without the web fonts that rich names: a picture must not reach out to a network
+        path.write_text(re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL), encoding="utf-8")
     except OSError as error:
         raise InputError(
             f"{path}: cannot write the picture ({error.strerror}); name a file in a folder of yours"

@@ -21,6 +21,7 @@ class SimulatedCamera:
         self._period_ns = round(SECOND / fps)
         self._start_ns = clock.now_ns()
         self._due_ns = self._start_ns
+        world.start(self._start_ns)
         self._number = 0
 
     @property

@@ -63,7 +63,13 @@ class SimulatedWorld:
         self._tissue = paint_tissue(self.settings)
         self._renderer = Renderer(self.settings, self._canvas, self._tissue)
         self._f_number = self.settings.f_number
+        self._started_ns: int | None = None
         self._lock = threading.Lock()
+
+    def start(self, at_ns: int) -> None:
+        """The hand sets out at this moment of the clock. Only the first call counts; without one it is moment 0."""
+        if self._started_ns is None:
+            self._started_ns = at_ns
 
     @property
     def field_of_view(self) -> FieldOfView:
@@ -102,7 +108,7 @@ class SimulatedWorld:
             smear_y_px=smear[1],
             level=round(exposure.level, 3),
             gain=exposure.gain,
-            noise_seed=at_ns,
+            noise_seed=at_ns - (self._started_ns or 0),
         )
         return Seen(self._renderer.luma(shot), exposure, stop, left, top)
 
@@ -140,10 +146,13 @@ class SimulatedWorld:
 
     def _view(self, at_ns: int, f_number: float) -> tuple[Pose, Plane]:
         """Where the lens is, and the blur radius of every block of the canvas from there."""
-        pose = pose_at(self.settings.motion, at_ns / SECOND)
+        pose = pose_at(self.settings.motion, self._seconds(at_ns))
         distance = pose.distance_mm + self._tissue.depth_mm.astype(np.float64)
         radius = blur_radius_px(self.settings.lens, f_number, np.maximum(distance, 1.0))
         return pose, radius.astype(np.float32)
+
+    def _seconds(self, at_ns: int) -> float:
+        return (at_ns - (self._started_ns or 0)) / SECOND
 
     def _corner(self, pose: Pose) -> tuple[int, int]:
         """Corner of the frame on the canvas, px; the hand sways over the tissue, but not off the canvas."""
@@ -152,7 +161,7 @@ class SimulatedWorld:
         return min(max(left, 0), 2 * margin), min(max(top, 0), 2 * margin)
 
     def _smear(self, at_ns: int, exposure_us: float) -> tuple[float, float]:
-        at_s = at_ns / SECOND
+        at_s = self._seconds(at_ns)
         before, after = pose_at(self.settings.motion, at_s), pose_at(self.settings.motion, at_s + SPEED_STEP_S)
         speed_x, speed_y = ((end - start) / SPEED_STEP_S for start, end in _sideways(before, after))
         lens = self.settings.lens

@@ -116,7 +116,17 @@ def test_a_grid_that_does_not_fit_is_refused(world: SimulatedWorld) -> None:
         world.truth(TileGrid.of(512, 320, 64), HELD_NS)
 
 
-def test_on_a_fake_clock_each_frame_takes_one_period(world: SimulatedWorld) -> None:
+def test_the_hand_sets_out_when_the_camera_is_first_opened() -> None:
+    world, clock = SimulatedWorld(SETTINGS), FakeClock(5 * SECOND)
+    first = SimulatedCamera(world, clock).read()
+    assert np.array_equal(first.luma, SimulatedWorld(SETTINGS).expose(0).luma)
+    clock.advance_ns(6 * SECOND)
+    SimulatedCamera(world, clock)  # opened again: the hand goes on
+    assert world.truth(GRID, clock.now_ns()).fraction(2.5) >= 0.95
+
+
+def test_on_a_fake_clock_each_frame_takes_one_period() -> None:
+    world = SimulatedWorld(SETTINGS)
     clock = FakeClock(5 * SECOND)
     camera = SimulatedCamera(world, clock, fps=10.0)
     frames = [camera.read() for _ in range(3)]
@@ -128,7 +138,8 @@ def test_on_a_fake_clock_each_frame_takes_one_period(world: SimulatedWorld) -> N
     assert frames[0].info.f_number == world.f_number
 
 
-def test_a_late_reader_misses_frames_rather_than_seeing_old_ones(world: SimulatedWorld) -> None:
+def test_a_late_reader_misses_frames_rather_than_seeing_old_ones() -> None:
+    world = SimulatedWorld(SETTINGS)
     clock = FakeClock(5 * SECOND)
     camera = SimulatedCamera(world, clock, fps=10.0)
     camera.read()
