@@ -1,8 +1,8 @@
 """The gate: a pure function from what was seen and pressed to whether the shutter may open.
 
-`step` is called about a hundred times a second with the newest evidence, the debounced buttons and the time. It has
-no clock, no files and no threads, so every behaviour of the device at the moment of capture can be read and tested
-here. Default deny: anything that is not three fresh passing frames in a row, or an armed override, is closed.
+`step` is called about a hundred times a second with the newest evidence, the debounced buttons and the time. No clock,
+no files, no threads: all that happens at the moment of capture can be read and tested here. Default deny: anything
+but three fresh passing frames in a row, or an armed override, is closed.
 """
 
 from __future__ import annotations
@@ -136,6 +136,7 @@ class GateState:
     reason: str = "no frame judged yet"
     passes: int = 0
     evidence: Evidence | None = None
+    late: bool = False  # the last evidence to arrive was too old to be any
     press: Press | None = None
     armed_until_ns: int | None = None
     capture_button: Held = field(default_factory=Held)
@@ -157,9 +158,8 @@ def step(
 ) -> GateState:
     """The next state. `evidence` is what arrived since the last step, or None.
 
-    The order is fixed: evidence, override button, mode, capture button, waiting press; so that two buttons at once,
-    or a press in the instant in which the gate closes, have one defined outcome. A `now_ns` that runs backwards is
-    taken as standing still.
+    The order is fixed: evidence, override button, mode, capture button, waiting press; so two buttons at once, or a
+    press in the instant in which the gate closes, have one outcome. A `now_ns` that runs backwards stands still.
     """
     now_ns = max(now_ns, state.now_ns)
     state = replace(state, now_ns=now_ns, events=())
@@ -182,12 +182,14 @@ def _take(
     known = state.evidence
     if known is not None and not _is_fresh(known, now_ns, settings):
         state = replace(state, passes=0)
-    if evidence is None or not _is_fresh(evidence, now_ns, settings):
+    if evidence is None:
         return state, None
+    if not _is_fresh(evidence, now_ns, settings):
+        return replace(state, late=True), None
     if known is not None and (evidence.exposed_ns <= known.exposed_ns or evidence.frame_id <= known.frame_id):
         return state, None
     passes = min(state.passes + 1, settings.passes_to_open) if evidence.passes else 0
-    return replace(state, evidence=evidence, passes=passes), evidence
+    return replace(state, evidence=evidence, passes=passes, late=False), evidence
 
 
 def _held(button: Held, down: bool, now_ns: int, settings: GateSettings) -> tuple[Held, bool]:
@@ -225,18 +227,24 @@ def _judge(state: GateState, fault: str | None, now_ns: int, settings: GateSetti
 
 
 def _closed_because(state: GateState, fault: str | None, now_ns: int, settings: GateSettings) -> tuple[Mode, str]:
+    evidence = state.evidence
     if fault is not None:
         return Mode.FAULT, fault
-    evidence = state.evidence
-    if evidence is None:
-        return Mode.STARTING, "no frame judged yet"
-    if not _is_fresh(evidence, now_ns, settings):
-        return Mode.CLOSED, f"no frame judged in the last {settings.max_evidence_age_ns // MS} ms"
+    if evidence is None or not _is_fresh(evidence, now_ns, settings):
+        return _silent_because(state, settings.max_evidence_age_ns // MS)
     if not evidence.passes:
         return Mode.CLOSED, evidence.reason
     if state.passes < settings.passes_to_open:
         return Mode.CLOSED, "in focus, hold still"
     return Mode.OPEN, ""
+
+
+def _silent_because(state: GateState, limit_ms: int) -> tuple[Mode, str]:
+    if state.late:
+        return Mode.CLOSED, f"frames are judged too slowly, later than {limit_ms} ms after their exposure"
+    if state.evidence is None:
+        return Mode.STARTING, "no frame judged yet"
+    return Mode.CLOSED, f"no frame judged in the last {limit_ms} ms"
 
 
 def _capture_button(state: GateState, inputs: Inputs, now_ns: int, settings: GateSettings) -> GateState:
@@ -248,13 +256,8 @@ def _capture_button(state: GateState, inputs: Inputs, now_ns: int, settings: Gat
         return replace(state, events=(*state.events, ButtonStuck(Button.CAPTURE)))
     if not pressed:
         return state
-    refusal = None
-    if inputs.cannot_save is not None:
-        refusal = inputs.cannot_save
-    elif state.press is not None:
-        refusal = "the last press is still waiting for its frame"
-    elif not state.enabled:
-        refusal = state.reason
+    waiting = "the last press is still waiting for its frame" if state.press is not None else None
+    refusal = inputs.cannot_save or waiting or (None if state.enabled else state.reason)
     if refusal is not None:
         return replace(state, events=(*state.events, Refused(refusal)))
     return replace(state, press=Press(now_ns, override=state.mode is Mode.OVERRIDE_ARMED))
@@ -273,15 +276,12 @@ def _waiting_press(
     if waited_ns > settings.press_window_ns:
         what = "no frame from the camera" if press.override else "no frame in focus"
         return _refuse(state, f"{what} within {settings.press_window_ns // MS} ms of the press")
-    if fresh is not None and fresh.exposed_ns >= press.pressed_ns and (press.override or _may_save(fresh, inputs)):
+    usable = fresh is not None and fresh.passes and inputs.fault is None
+    if fresh is not None and fresh.exposed_ns >= press.pressed_ns and (press.override or usable):
         return _capture(state, press, fresh.frame_id, judged=True)
     if press.override and waited_ns >= settings.override_score_wait_ns and _is_after(inputs, press):
         return _capture(state, press, inputs.frame_id or 0, judged=False)
     return state
-
-
-def _may_save(evidence: Evidence, inputs: Inputs) -> bool:
-    return evidence.passes and inputs.fault is None
 
 
 def _is_after(inputs: Inputs, press: Press) -> bool:
@@ -295,5 +295,5 @@ def _refuse(state: GateState, reason: str) -> GateState:
 def _capture(state: GateState, press: Press, frame_id: int, *, judged: bool) -> GateState:
     """An override is spent by the capture it allowed."""
     event = Capture(frame_id, press.pressed_ns, override=press.override, judged=judged)
-    armed_until_ns = None if press.override else state.armed_until_ns
-    return replace(state, press=None, armed_until_ns=armed_until_ns, events=(*state.events, event))
+    armed_ns = None if press.override else state.armed_until_ns
+    return replace(state, press=None, armed_until_ns=armed_ns, events=(*state.events, event))

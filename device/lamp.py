@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from device.gate import ButtonStuck, Capture, Event, GateState, Mode, OverrideArmed, OverrideExpired, Refused
+from device.gate import ButtonStuck, Event, GateState, Mode, OverrideArmed, Refused
 from device.pins.protocol import Lamp, Tone
 
 OPEN_AGAIN_NS = 1_000_000_000  # from "open" to the next "open": so the lamp changes at most twice in any second
@@ -16,6 +16,7 @@ _LAMPS = {
     Mode.OVERRIDE_ARMED: Lamp.ARMED,
     Mode.FAULT: Lamp.FAULT,
 }
+_TONES: dict[type[Event], Tone] = {Refused: Tone.REFUSED, OverrideArmed: Tone.ARMED, ButtonStuck: Tone.FAULT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,5 @@ def next_lamp(shown: Shown, state: GateState, now_ns: int) -> Shown:
 
 
 def tone_for(event: Event) -> Tone | None:
-    """The tone of an event; a capture is silent until it is durable."""
-    match event:
-        case Refused():
-            return Tone.REFUSED
-        case OverrideArmed():
-            return Tone.ARMED
-        case ButtonStuck():
-            return Tone.FAULT
-        case Capture() | OverrideExpired():
-            return None
+    """The tone of an event, if it has one; a capture is silent until it is durable."""
+    return _TONES.get(type(event))

@@ -95,6 +95,18 @@ def test_after_a_silence_three_more_passes_are_needed() -> None:
     assert (state.mode, state.passes) == (Mode.CLOSED, 1)
 
 
+def test_a_classifier_that_is_too_slow_is_told_from_one_that_is_silent() -> None:
+    slow = "frames are judged too slowly, later than 300 ms after their exposure"
+    state = step(GateState(), evidence(1, START), IDLE, START + 301 * MS)
+    assert (state.mode, state.reason) == (Mode.CLOSED, slow)
+    state = step(state, evidence(2, START + 400 * MS), IDLE, START + 500 * MS)
+    assert state.reason == "in focus, hold still"
+    state = step(state, None, IDLE, START + SECOND)
+    assert state.reason == "no frame judged in the last 300 ms"
+    state = step(state, evidence(3, START + SECOND), IDLE, START + 2 * SECOND)
+    assert state.reason == slow
+
+
 def test_without_evidence_it_says_for_how_long() -> None:
     state = opened()
     assert step(state, None, IDLE, state.now_ns + SECOND).reason == "no frame judged in the last 300 ms"
