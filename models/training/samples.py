@@ -23,6 +23,9 @@ SIDE = TILES * TILE_PX
 MARGIN = 48  # px around the tiles, so that blur and resampling find something there
 FULL = SIDE + 2 * MARGIN
 CHUNK = 50  # samples made by one task
+UNKNOWN_RADIUS_PX = 99.0
+SHARP_SOURCE = 9.0  # procedural scenes are sharp to the pixel
+EMPTY_SHARE = 0.08  # pictures of nothing but noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +141,39 @@ def _deviation(picture: Plane, sigma_px: float) -> Plane:
     return np.sqrt(_tiles(fine**2)) * np.float32(FULL_SCALE)
 
 
+def make_empty(rng: np.random.Generator) -> Samples:
+    """Nothing but noise: white or smoothed, faint to violent, over slow shading, often compressed.
+
+    It must never be called sharp, so it counts as blurred beyond every edge, and as what cannot be known.
+    """
+    camera = draw_camera(rng)
+    axis = np.linspace(-0.5, 0.5, FULL, dtype=np.float32)
+    shading = rng.uniform(-0.3, 0.3) * axis[None] + rng.uniform(-0.3, 0.3) * axis[:, None]
+    noise = rng.standard_normal((FULL, FULL), dtype=np.float32)
+    if rng.uniform() < 0.5:
+        noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.4, 1.4)).astype(np.float32)
+    deviation = np.exp(rng.uniform(np.log(0.4), np.log(60.0))) / FULL_SCALE
+    picture = rng.uniform(0.02, 0.98) + shading + deviation * noise / noise.std()
+    levels = quantise(np.clip(picture, 0.0, 1.0).astype(np.float32), camera)
+    inner = levels[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
+    tiles = (1, TILES, TILES)
+    mean, saturated = (_tiles(plane)[None] for plane in (levels.astype(np.float32), (levels >= 250).astype(np.float32)))
+    return Samples(
+        luma=inner[None],
+        radius_px=np.full(tiles, UNKNOWN_RADIUS_PX, np.float32),
+        source=np.full(tiles, SHARP_SOURCE, np.float32),
+        visible=np.zeros(tiles, np.float32),
+        detail=np.full(tiles, FULL_SCALE, np.float32),
+        noise=np.zeros(tiles, np.float32),
+        saturated=saturated,
+        mean=mean,
+    )
+
+
 def make_sample(rng: np.random.Generator, sources: list[Photograph]) -> Samples:
     """One sample, as Samples of length 1."""
+    if rng.uniform() < EMPTY_SHARE:
+        return make_empty(rng)
     camera, blur = draw_camera(rng), draw_blur(rng)
     size = int(np.ceil(FULL / camera.resample))
     size += size % 2
@@ -148,7 +182,7 @@ def make_sample(rng: np.random.Generator, sources: list[Photograph]) -> Samples:
         cv2.resize(plane, (FULL, FULL), interpolation=cv2.INTER_AREA).astype(np.float32)
         for plane in source_sharpness(scene)
     )
-    source = _tiles(high) / (_tiles(middle) + 1e-12) if scene.from_photograph else np.full((TILES, TILES), 9.0)
+    source = _tiles(high) / (_tiles(middle) + 1e-12) if scene.from_photograph else np.full((TILES, TILES), SHARP_SOURCE)
     sharp = defocus(_light(rng, scene.luma), blur.base_px, gaussian=True)
     light, radius = _blurred(sharp, blur)
     noisy = deliver(expose(light, camera, rng), camera, FULL, rng.uniform(0.6, 1.5))

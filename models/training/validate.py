@@ -11,7 +11,7 @@ from torch import Tensor
 
 from models.training.losses import targets
 from models.training.network import EDGES_PX, FocusNet
-from models.training.samples import Samples
+from models.training.samples import UNKNOWN_RADIUS_PX, Samples
 
 BATCH = 64
 BINS = 10
@@ -21,7 +21,10 @@ LOW_LIGHT_NOISE = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All over tiles whose detail a sharp picture would show. `auc_apart`: radius < 1 against > 2 px."""
+    """All over tiles whose detail a sharp picture would show. `auc_apart`: radius < 1 against > 2 px.
+
+    noise_called_in_focus is over tiles of nothing but noise, whether they would be judged or not.
+    """
 
     tiles: int
     auc_criterion: float
@@ -30,6 +33,7 @@ class Figures:
     false_sharp_from_4_px: float
     calibration_error: float
     auc_detectable: float
+    noise_called_in_focus: float
 
     def rounded(self) -> dict[str, float]:
         return {name: round(value, 4) for name, value in asdict(self).items()}
@@ -73,13 +77,14 @@ def figures(network: FocusNet, samples: Samples, criterion_px: float) -> Figures
     """Figures of `network`; the threshold on P(radius <= criterion_px) is 0.5."""
     cumulative, detectable = logits(network, samples)
     within, weight, known = targets(samples)
-    usable = weight.numpy() > 0.5
+    usable = (weight.numpy() > 0.5) & (samples.radius_px < UNKNOWN_RADIUS_PX)
     edge = EDGES_PX.index(criterion_px)
     probability = torch.sigmoid(cumulative).numpy()
     at_criterion, at_low = probability[:, edge], probability[:, EDGES_PX.index(1.5)]
     radius = samples.radius_px
     apart = usable & ((radius < 1.0) | (radius > 2.0))
     dim = apart & ((samples.mean < LOW_LIGHT_LEVEL) | (samples.noise > LOW_LIGHT_NOISE))
+    empty = samples.radius_px == UNKNOWN_RADIUS_PX
     far = usable & (radius >= 4.0)
     return Figures(
         tiles=int(usable.sum()),
@@ -88,6 +93,7 @@ def figures(network: FocusNet, samples: Samples, criterion_px: float) -> Figures
         auc_apart_low_light=auc(at_low[dim], radius[dim] < 1.0),
         false_sharp_from_4_px=float((at_criterion[far] >= 0.5).mean()),
         calibration_error=calibration_error(at_criterion[usable], within[:, edge].numpy()[usable]),
+        noise_called_in_focus=float((at_criterion[empty] >= 0.5).mean()),
         auc_detectable=auc(torch.sigmoid(detectable).numpy().ravel(), known.numpy().ravel() > 0.5),
     )
 
