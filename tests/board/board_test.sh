@@ -1,6 +1,7 @@
 #!/bin/bash
 # Boots the virtual board under plain emulation, lets it check itself (guest/checks.py), and prints what it found.
 #   board_test.sh [--no-build]    tables on standard output, and in BOARD_DIR/out: results.jsonl, console.log, journal.log
+#   ONLY=camera board_test.sh     those whose names hold this (_ for a blank, * for anything)
 # Exit code 0: every check passed; 77: it cannot run on this machine, and says why.
 set -euo pipefail
 # shellcheck disable=SC1091
@@ -16,7 +17,7 @@ say "booting (at most $LIMIT_S s)"
 status=0
 timeout "$LIMIT_S" nice -n "${NICE:-19}" qemu-system-x86_64 -accel tcg,thread=multi -machine q35 -cpu max,la57=off -smp 2 -m 1536 -display none \
     -nodefaults -no-user-config -kernel "$out/vmlinuz" -initrd "$out/initrd.img" \
-    -append "root=/dev/vda rw console=ttyS0 quiet mitigations=off nokaslr audit=0 systemd.show_status=0 net.ifnames=0 ${APPEND:-}" \
+    -append "root=/dev/vda rw console=ttyS0 quiet mitigations=off nokaslr audit=0 systemd.show_status=0 net.ifnames=0 rig.only=${ONLY:-}" \
     -drive "file=$out/rootfs.img,if=virtio,format=raw,snapshot=on" -device i6300esb -action watchdog=reset -device virtio-rng-pci \
     -device virtio-serial-pci -chardev "file,id=results,path=$out/results.jsonl" -device virtserialport,chardev=results,name=results \
     -chardev "file,id=journal,path=$out/journal.log" -device virtserialport,chardev=journal,name=journal \

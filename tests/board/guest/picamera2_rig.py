@@ -7,9 +7,9 @@ sensor's timestamp is the time at which the picture was "exposed".
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
+import sys
 import threading
 import time
 from typing import Any
@@ -28,11 +28,10 @@ _waiting: queue.Queue[tuple[Any, Any]] = queue.Queue()
 
 def modes(camera: module.Picamera2) -> list[dict[str, Any]]:
     """The virtual camera has no raw role, so picamera2 finds no modes: its size is the one mode that it has."""
-    try:
+    if camera.camera.generate_configuration([libcamera.StreamRole.Raw]) is not None:
         return _raw_modes(camera)
-    except AttributeError:
-        size = camera.camera_properties_["PixelArraySize"]
-        return [{"format": "NV12", "size": tuple(size), "bit_depth": 8}]
+    size = camera.camera.generate_configuration([libcamera.StreamRole.Viewfinder]).at(0).size
+    return [{"format": "NV12", "size": (size.width, size.height), "bit_depth": 8}]
 
 
 def paced(camera: Any, request: Any) -> None:
@@ -48,8 +47,10 @@ def pace() -> None:
         time.sleep(max(0.0, next_s - time.monotonic()))
         while os.path.exists(STALL):  # noqa: PTH110 - polled
             time.sleep(0.05)
-        with contextlib.suppress(RuntimeError, OSError):  # stopped meanwhile: its requests are void
+        try:
             _queue_request(camera, request)
+        except (RuntimeError, OSError) as error:  # stopped meanwhile: its requests are void
+            sys.stderr.write(f"rig: a request was not taken ({error})\n")
 
 
 class TwoPlanes(DmaAllocator):
@@ -67,6 +68,8 @@ class TwoPlanes(DmaAllocator):
                 planes[1].offset, planes[1].length = luma_bytes, stream_config.frame_size - luma_bytes
                 buffers[index] = libcamera.FrameBuffer(planes)
                 self.mapped_buffers[buffers[index]] = self.mapped_buffers.pop(whole)
+                self.libcamera_fds.append(planes[0].fd)  # a copy of the descriptor, by which picamera2 knows the buffer
+                self.mapped_buffers_used[planes[0].fd] = False
 
 
 module.Picamera2._get_raw_modes = modes

@@ -1,0 +1,240 @@
+"""Checks of the installed device at work: a scene through the real camera stack, real edges, real levels."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from check_board import BLUE, CAPTURE, GREEN, OVERRIDE, RED, SHUTTER
+from rig import (
+    GATE,
+    GUARD,
+    MS,
+    Journal,
+    is_ready,
+    level,
+    main_pid,
+    measured,
+    need,
+    press,
+    release,
+    run,
+    show,
+    status,
+    tell,
+    wait_for,
+    when_level,
+)
+
+CONFIG, BOARD_ENV = Path("/etc/focusgate/focusgate.toml"), Path("/etc/focusgate/board.env")
+CAPTURES = Path("/var/lib/focusgate/captures")
+APERTURE_OPEN, APERTURE_CLOSE = 16, 20
+SCENE_S = 30.0  # in focus and out of it take half of this each, at most; emulation may be slow
+EVIDENCE_MS = 300.0  # older evidence is none, so no gate state can be that late
+DEBOUNCE_MS = 20.0
+TOML = f"""
+[camera]
+kind = "picamera2"
+name = "scene"
+layout = "NV12"
+fps = 8.0
+
+[pins]
+kind = "rpi"
+shutter = {SHUTTER}
+aperture_open = {APERTURE_OPEN}
+aperture_close = {APERTURE_CLOSE}
+
+[aperture]
+kind = "servo"
+bus = 0
+f_numbers = [4.0, 5.6, 8.0, 11.0]
+positions = [1100.0, 1300.0, 1600.0, 1900.0]
+
+[store]
+folder = "{CAPTURES}"
+"""
+
+
+def configure(text: str = TOML) -> None:
+    """What a person edits on a board: the configuration, and which GPIO chip this is."""
+    CONFIG.parent.mkdir(exist_ok=True)
+    CONFIG.write_text(text)
+    chip = Path("/run/rig-chip").read_text().strip().removeprefix("gpiochip")
+    BOARD_ENV.write_text(f"FOCUSGATE_SHUTTER_PIN={SHUTTER}\nRPI_LGPIO_CHIP={chip}\nRPI_LGPIO_REVISION=c03115\n")
+
+
+def installs() -> str:
+    """The installer as a user runs it, on a release that is built already; the service must reach READY."""
+    configure()
+    began_s = time.monotonic()
+    said = run("/src/systemd/install.sh", "--no-packages", timeout_s=240).strip().splitlines()
+    need(is_ready(), f"the service is not READY: {said[-1]}")
+    found = show(GATE, "Type", "StatusText", "WatchdogUSec")
+    need(found["Type"] == "notify" and found["WatchdogUSec"] == "2s", str(found))
+    return f"READY after {time.monotonic() - began_s:.0f} s; status '{found['StatusText']}'"
+
+
+def installs_again() -> str:
+    """A second run changes nothing that is the user's, and the service is READY again."""
+    before = CONFIG.read_text(), main_pid(GATE)
+    run("/src/systemd/install.sh", "--no-packages", timeout_s=240)
+    need(CONFIG.read_text() == before[0], "the configuration was changed")
+    need(is_ready() and main_pid(GATE) != before[1], "the service was not started anew")
+    return "configuration kept, service READY"
+
+
+def guard_runs() -> str:
+    found = show(GUARD, "ActiveState", "NRestarts", "Type")
+    need(found["ActiveState"] == "active" and found["NRestarts"] == "0", str(found))
+    return f"Type={found['Type']}"
+
+
+def units_are_sound() -> str:
+    """systemd itself finds nothing wrong with the units, and little exposed."""
+    said = run("systemd-analyze", "verify", f"/etc/systemd/system/{GATE}", f"/etc/systemd/system/{GUARD}").strip()
+    need(not said, said[:200])
+    exposures = []
+    for unit in (GATE, GUARD):
+        overall = run("systemd-analyze", "security", "--no-pager", unit).strip().splitlines()[-1]
+        exposures.append(float(overall.split(":")[1].split()[0]))
+    need(max(exposures) <= 1.5, f"exposure {exposures}")
+    return f"exposure {exposures[0]} and {exposures[1]}"
+
+
+def scene_opens_and_closes() -> str:
+    """Pictures in focus open the gate, pictures out of focus close it: levels of line and lamp from outside."""
+    ages, judging, spans = [], [], []
+    when_level(SHUTTER, True, 2 * SCENE_S)
+    for high in (True, False, True):
+        began_ns = time.monotonic_ns()
+        end_ns = began_ns + int(SCENE_S * 1e9)
+        colours = set()
+        while level(SHUTTER) is high and time.monotonic_ns() < end_ns:
+            time.sleep(0.05)
+            colours.add((level(RED), level(GREEN), level(BLUE)))
+            record = status()
+            if record.get("judged_fps"):
+                ages.append(record["age_ms"])
+                judging.append(record["judge_ms"])
+        spans.append((time.monotonic_ns() - began_ns) / 1e9)
+        want = (False, True, False) if high else (True, False, False)
+        need(want in colours, f"lamp with the line {'high' if high else 'low'}: {sorted(colours)}")
+    need(all(1.0 < span < SCENE_S for span in spans), f"spans {[f'{span:.1f}' for span in spans]} s")
+    measured("exposure → gate state (status file)", ages, EVIDENCE_MS)
+    measured("classifier, 640×480, emulated", judging)
+    return "open {:.1f} s, closed {:.1f} s, open {:.1f} s".format(*spans)
+
+
+def _captures() -> list[dict[str, object]]:
+    said = run("runuser", "-u", "focusgate", "--", "focusgate", "captures", "list", "--json", "--store", str(CAPTURES))
+    return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+
+
+def press_while_open() -> str:
+    """A real edge leads to a capture on disk, whole and judged in focus."""
+    before = {item["id"] for item in _captures()} if CAPTURES.exists() else set()
+    journal = Journal()
+    _open_afresh()
+    at_ns = press(CAPTURE)
+    saved = journal.wait("saved", 20)
+    release(CAPTURE)
+    new = [item for item in _captures() if item["id"] not in before]
+    need(len(new) == 1, f"{len(new)} new captures")
+    need(not new[0].get("override"), "it says override")
+    verify = run("runuser", "-u", "focusgate", "--", "focusgate", "captures", "verify", "--store", str(CAPTURES))
+    measured("edge → saved and synced (journal)", [(saved.at_ns - at_ns) / MS])
+    return f"{saved.message}; verify: {verify.strip().splitlines()[-1]}"
+
+
+def _open_afresh() -> None:
+    """Return just after the gate has opened, with some seconds to go."""
+    when_level(SHUTTER, False, SCENE_S)
+    when_level(SHUTTER, True, SCENE_S)
+    time.sleep(0.3)
+
+
+def _closed_afresh() -> None:
+    when_level(SHUTTER, True, SCENE_S)
+    when_level(SHUTTER, False, SCENE_S)
+    time.sleep(0.5)
+
+
+def press_while_closed() -> str:
+    """Refused, with the reason, and nothing saved; how long an edge takes to be answered."""
+    before = status()["saved"]
+    delays: list[float] = []
+    journal = Journal()
+    while len(delays) < 8:
+        _closed_afresh()
+        for _ in range(4):
+            if level(SHUTTER):
+                break
+            at_ns = press(CAPTURE)
+            refused = journal.wait("refused", 3)
+            journal = Journal()
+            release(CAPTURE)
+            if not level(SHUTTER):
+                delays.append((refused.at_ns - at_ns) / MS)
+            time.sleep(0.4)  # one press in 250 ms counts
+    need(status()["saved"] == before, "something was saved")
+    return f"{refused.message}; {measured('edge → press answered (journal)', delays)}"
+
+
+def override_saves() -> str:
+    """Holding the override arms one capture: amber lamp, then a file that says what it is."""
+    before = {item["id"] for item in _captures()}
+    journal = Journal()
+    _closed_afresh()
+    press(OVERRIDE)
+    journal.wait("override armed", 6)
+    release(OVERRIDE)
+    colours = set()
+    for _ in range(30):
+        colours.add((level(RED), level(GREEN), level(BLUE)))
+        time.sleep(0.02)
+    press(CAPTURE)
+    saved = journal.wait("saved", 20)
+    release(CAPTURE)
+    new = [item for item in _captures() if item["id"] not in before]
+    need(len(new) == 1 and "override" in json.dumps(new[0]), f"captures {new}")
+    need((True, True, False) in colours and (False, False, False) in colours, f"lamp {sorted(colours)}")
+    return saved.message
+
+
+def servo_moves() -> str:
+    """The aperture's buttons reach the PCA9685's registers: 50 pulses a second, and the pulse of the table."""
+    journal = Journal()
+    press(APERTURE_CLOSE)
+    journal.wait("aperture at f/", 15)
+    release(APERTURE_CLOSE)
+    registers = {
+        name: int(run("i2cget", "-y", "0", "0x40", address).strip(), 16)
+        for name, address in (("MODE1", "0x00"), ("PRE_SCALE", "0xfe"), ("OFF_L", "0x08"), ("OFF_H", "0x09"))
+    }
+    need(registers["PRE_SCALE"] == 121, f"{registers}: 25 MHz / (4096 × 50 Hz) - 1 is 121")
+    return ", ".join(f"{name} {value:#04x}" for name, value in registers.items())
+
+
+def doctor_speaks() -> str:
+    """The doctor runs on this board and its lines are readable by machines."""
+    said = json.loads(run("focusgate", "doctor", "--json", check=False))
+    tell("doctor", **{"said": said})
+    return json.dumps(said)[:200]
+
+
+def journal_is_clean() -> str:
+    """The journal tells of every change of state, and holds no traceback."""
+    text = run("journalctl", "-b", "-u", GATE, "-u", GUARD, "-o", "cat", "--quiet")
+    need("Traceback" not in text, "a traceback in the journal")
+    for word in ("open", "closed", "refused", "saved"):
+        need(word in text, f"no line with '{word}'")
+    return f"{len(text.splitlines())} lines"
+
+
+def wait_ready(timeout_s: float = 90) -> float:
+    """Seconds until the service is READY (again)."""
+    began_s = time.monotonic()
+    wait_for("the service to be READY", is_ready, timeout_s)
+    return time.monotonic() - began_s
