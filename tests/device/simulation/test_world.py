@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from device.aperture.simulated import SimulatedAperture
-from device.camera.simulated import SimulatedCamera
-from device.clock import MS, SECOND, FakeClock
-from device.simulation.render import HEADROOM, RADII_PX, _layer, noise_deviation
+from device.clock import MS, SECOND
+from device.simulation.hand import pose_at
+from device.simulation.optics import blur_radius_px
 from device.simulation.settings import WorldSettings
-from device.simulation.tone import to_linear
-from device.simulation.world import SimulatedWorld
+from device.simulation.world import SimulatedWorld, TrueFocus
 from models.errors import InputError
 from models.focusmap import TileGrid
 
@@ -69,39 +68,6 @@ def test_the_actuator_moves_the_iris_of_the_world_within_its_limits(world: Simul
     assert aperture.f_number == before
 
 
-@pytest.mark.parametrize("light", [1.0, 0.05])
-def test_the_noise_is_that_of_photons_and_read_out_at_the_gain(light: float) -> None:
-    flat = SimulatedWorld(replace(SETTINGS, light=light, hand=0.0, glare_percent=0.0, overshoot_mm=0.0))
-    seen = flat.expose(HELD_NS)
-    other = flat.expose(HELD_NS + 1)  # the same picture, other noise
-    difference = seen.luma.astype(np.float32) - other.luma
-    level = (seen.luma.astype(np.float32) + other.luma) / 2
-    due = noise_deviation(flat.settings, seen.exposure.gain)
-    for low in (100, 130):
-        there = (level >= low) & (level < low + 8)
-        found = difference[there].std() / np.sqrt(2)
-        expected = np.sqrt(due[low + 4] ** 2 + 1 / 12)
-        assert there.sum() > 500
-        assert found == pytest.approx(expected, rel=0.12)
-    flat.close()
-
-
-@pytest.mark.parametrize("radius_px", [radius for radius in RADII_PX if radius >= 1.5])
-def test_every_layer_spreads_a_point_by_the_second_moment_of_its_disc(radius_px: float) -> None:
-    point = np.zeros((256, 256), np.float32)
-    point[126:130, 126:130] = HEADROOM * 0.5
-    layer = to_linear(_layer(point, radius_px).astype(np.float32) / 255)
-    own = to_linear(_layer(point, 0.0).astype(np.float32) / 255)
-    assert _variance(layer) - _variance(own) == pytest.approx(radius_px**2 / 4, rel=0.12)
-
-
-def _variance(picture: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> float:
-    """Second moment about the middle along one axis, averaged over both, px²."""
-    y, x = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float64)
-    weight = picture / picture.sum()
-    return float((weight * ((x - (weight * x).sum()) ** 2 + (y - (weight * y).sum()) ** 2)).sum() / 2)
-
-
 def test_the_still_has_the_luma_that_was_judged(world: SimulatedWorld) -> None:
     seen = world.expose(HELD_NS)
     rgb = world.still(seen).astype(np.float32)
@@ -111,38 +77,38 @@ def test_the_still_has_the_luma_that_was_judged(world: SimulatedWorld) -> None:
     assert np.abs(luma - seen.luma)[unclipped].max() <= 1.0
 
 
+def test_the_truth_of_a_tile_is_the_lens_formula_at_its_distance() -> None:
+    level = SimulatedWorld(replace(SETTINGS, tilt_mm=0.0, dome_mm=0.0, os_depth_mm=0.0, folds_mm=0.0, hand=0.0))
+    middle = TileGrid(128, 64, 5, 3)  # its tile (2, 1) lies on the cervix, which is flat here
+    for at_ns, f_number in ((HELD_NS, 2.8), (2 * SECOND, 1.4), (FAR_NS, 5.6)):
+        distance_mm = pose_at(level.settings.motion, at_ns / SECOND).distance_mm
+        depth_mm = level._tissue.depth_mm[32:33, 36:37].astype(np.float64)  # the block at px 292, 260 of the canvas
+        due = blur_radius_px(level.settings.lens, f_number, distance_mm + depth_mm)
+        truth = level.truth(middle, at_ns, f_number)
+        assert truth.blur_px[2, 1] == pytest.approx(float(due[0, 0]), rel=1e-4)
+        assert truth.motion_px == 0.0
+    level.close()
+
+
+def test_a_hand_that_moves_adds_its_smear_to_the_blur_of_every_tile() -> None:
+    still, moving = (SimulatedWorld(replace(SETTINGS, hand=hand, light=0.3)) for hand in (0.0, 3.0))
+    with_ = moving.truth(GRID, HELD_NS, 2.8)
+    pose, radius = moving._view(HELD_NS, 2.8)
+    later = pose_at(moving.settings.motion, HELD_NS / SECOND + 0.001)
+    speed_mm_s = np.hypot(later.x_mm - pose.x_mm, later.y_mm - pose.y_mm) / 0.001
+    assert with_.motion_px == pytest.approx(speed_mm_s * 8e-3 * moving.settings.lens.px_per_mm)
+    assert (with_.blur_px**2).min() >= radius.min() ** 2 + with_.motion_px**2 / 6 - 1e-6
+    assert still.truth(GRID, HELD_NS, 2.8).motion_px == 0.0
+    still.close()
+    moving.close()
+
+
+def test_the_fraction_counts_only_tiles_of_the_field() -> None:
+    blur = np.array([[1.0, 2.0, 9.0]])
+    assert TrueFocus(blur, np.array([[True, True, False]]), 0.0).fraction(1.5) == 0.5
+    assert TrueFocus(blur, np.array([[True, True, True]]), 0.0).fraction(2.0) == pytest.approx(2 / 3)
+
+
 def test_a_grid_that_does_not_fit_is_refused(world: SimulatedWorld) -> None:
     with pytest.raises(InputError, match="does not fit"):
         world.truth(TileGrid.of(512, 320, 64), HELD_NS)
-
-
-def test_the_hand_sets_out_when_the_camera_is_first_opened() -> None:
-    world, clock = SimulatedWorld(SETTINGS), FakeClock(5 * SECOND)
-    first = SimulatedCamera(world, clock).read()
-    assert np.array_equal(first.luma, SimulatedWorld(SETTINGS).expose(0).luma)
-    clock.advance_ns(6 * SECOND)
-    SimulatedCamera(world, clock)  # opened again: the hand goes on
-    assert world.truth(GRID, clock.now_ns()).fraction(2.5) >= 0.95
-
-
-def test_on_a_fake_clock_each_frame_takes_one_period() -> None:
-    world = SimulatedWorld(SETTINGS)
-    clock = FakeClock(5 * SECOND)
-    camera = SimulatedCamera(world, clock, fps=10.0)
-    frames = [camera.read() for _ in range(3)]
-    assert [frame.exposed_ns - 5 * SECOND for frame in frames] == [0, 100 * MS, 200 * MS]
-    assert [frame.id for frame in frames] == [1, 2, 3]
-    before = frames[0].luma.copy()
-    camera.read()
-    assert np.array_equal(frames[0].luma, before)
-    assert frames[0].info.f_number == world.f_number
-
-
-def test_a_late_reader_misses_frames_rather_than_seeing_old_ones() -> None:
-    world = SimulatedWorld(SETTINGS)
-    clock = FakeClock(5 * SECOND)
-    camera = SimulatedCamera(world, clock, fps=10.0)
-    camera.read()
-    clock.advance_ns(SECOND)
-    assert camera.read().exposed_ns == 6 * SECOND
-    assert camera.read().exposed_ns >= 6 * SECOND
