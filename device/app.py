@@ -6,24 +6,27 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO
 
 from calibration.profile import Profile, judging_of
-from device.backends import Source, source_of
+from device.backends import Source, pins_of, source_of
 from device.clock import MS, SECOND, Clock, FakeClock, MonotonicClock
-from device.config import Config
+from device.config import Config, SimulatedPinsConfig
 from device.decision import TICK_NS, DecisionLoop, Rules
 from device.gate import GateState
 from device.loops import CameraLoop, Judged, VisionLoop
 from device.mailbox import Queue
+from device.pins.protocol import Pins
 from device.pins.simulated import SimulatedPins
 from device.recorder import Recorder
 from device.script import TimedPress
+from device.service import ServiceWord
 from device.status import Faults
 from device.status_file import StatusWriter, status_writer
 from models.classifier import Classifier, Judging
-from models.errors import CameraError, ExitCode, FocusgateError, HardwareError
+from models.errors import CameraError, ExitCode, HardwareError, InputError
 
 log = logging.getLogger("focusgate")
 
@@ -40,7 +43,7 @@ class Device:
     judging: Judging
     profile: Profile | None
     clock: Clock
-    pins: SimulatedPins
+    pins: Pins
     recorder: Recorder
     faults: Faults
     camera: CameraLoop
@@ -58,13 +61,18 @@ class Device:
         """Slow work that the decision loop must not wait for: scripted presses and the aperture."""
         while self.presses and self.presses[0].at_s <= self.elapsed_s():
             press = self.presses.pop(0)
-            self.pins.press(press.button, round(press.hold_s * SECOND))
+            self.press(press.button, round(press.hold_s * SECOND))
         for steps in self.aperture_steps.take_all():
             self._move_aperture(steps)
         if self.status_writer is not None:
             problem = self.status_writer.tick(self.decision.status, self.clock.now_ns())
             if problem is not None:
                 log.warning("%s", problem)
+
+    def press(self, button: str, hold_ns: int) -> None:
+        """Press a simulated button; real ones are pressed by people."""
+        if isinstance(self.pins, SimulatedPins):
+            self.pins.press(button, hold_ns)
 
     def _move_aperture(self, steps: int) -> None:
         try:
@@ -93,11 +101,14 @@ def build(
     trace: IO[str] | None = None,
 ) -> Device:
     """The device of `config`. Opens the camera once; raises FocusgateError if any part is missing."""
-    source = source_of(config.camera, clock)
+    if script and not isinstance(config.pins, SimulatedPinsConfig):
+        raise InputError("--script presses simulated buttons only; leave it out, or set pins.kind = 'simulated'")
+    source = source_of(config, clock)
     profile = profile or source.profile
     faults = Faults()
-    camera = source.open()
-    try:
+    with ExitStack() as undo:
+        camera = source.open()
+        undo.callback(camera.close)
         if profile is not None:
             profile.check_matches(camera.info.id, classifier.sha256)
         if min(camera.info.width, camera.info.height) < classifier.tile_px:
@@ -106,11 +117,10 @@ def build(
                 f"tile; allowed: at least {classifier.tile_px}×{classifier.tile_px} px"
             )
         judging = judging_of(profile, config.model.criterion_px, config.gate.min_judged_percent)
+        pins = pins_of(config.pins, clock)
+        undo.callback(pins.close)
         recorder = recorder_of(judging, profile, camera.info.id)
-    except FocusgateError:
-        camera.close()
-        raise
-    pins = SimulatedPins(clock)
+        undo.pop_all()
     judged: Queue[Judged] = Queue(JUDGED_LIMIT)
     camera_loop = CameraLoop(camera, source.open, clock, faults)
     vision = VisionLoop(
@@ -209,11 +219,12 @@ def run_threads(device: Device, seconds: float | None, on_tick: Callable[[], boo
         else:
             device.camera.tick()
 
-    next_ns = device.clock.now_ns()
+    next_ns, word = device.clock.now_ns(), ServiceWord()
 
     def decision_tick() -> None:
         nonlocal next_ns
         device.decision.tick()
+        word.tick(device.clock.now_ns(), device.decision.status, device.vision.beat_ns)
         next_ns = max(next_ns + TICK_NS, device.clock.now_ns())
         device.clock.sleep_until_ns(next_ns)
 

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from calibration.profile import FieldSection, Profile
-from device.aperture.fixed import FixedAperture
 from device.aperture.protocol import Aperture
 from device.aperture.simulated import SimulatedAperture
+from device.board import check_wiring, open_aperture, open_pins
 from device.camera.files import FilesCamera
+from device.camera.picamera2 import PiCamera
 from device.camera.protocol import Camera
 from device.camera.simulated import SimulatedCamera
 from device.camera.v4l2 import V4l2Camera
 from device.clock import SECOND, Clock
-from device.config import CameraConfig, FilesCameraConfig, SimulatedCameraConfig, V4l2CameraConfig
+from device.config import (
+    CameraConfig,
+    Config,
+    FilesCameraConfig,
+    PinsConfig,
+    SimulatedCameraConfig,
+    SimulatedPinsConfig,
+    V4l2CameraConfig,
+)
+from device.config_board import PiCameraConfig, RpiPinsConfig
+from device.pins.protocol import Pins
+from device.pins.rpi import RpiGpio
+from device.pins.simulated import SimulatedPins
 from device.simulation.settings import WorldSettings
 from device.simulation.world import SimulatedWorld
 
@@ -31,23 +45,47 @@ class Source:
     profile: Profile | None = None
 
 
-def source_of(config: CameraConfig, clock: Clock) -> Source:
-    """The camera named by `config`, not yet opened."""
+@cache
+def _board() -> RpiGpio:
+    """The board's lines; RPi.GPIO keeps its state in the module, so there is one of these in a process."""
+    return RpiGpio()
+
+
+def pins_of(config: PinsConfig, clock: Clock) -> Pins:
+    """Buttons, lamp, buzzer and shutter line. Raises HardwareError if a line cannot be had."""
     match config:
-        case SimulatedCameraConfig():
-            return _simulated(config, clock)
+        case SimulatedPinsConfig():
+            return SimulatedPins(clock)
+        case RpiPinsConfig():
+            return open_pins(config, clock, _board())
+
+
+def source_of(config: Config, clock: Clock) -> Source:
+    """The camera of `config`, not yet opened, and the aperture. A simulated camera brings its own iris.
+
+    Raises InputError if two parts want one line.
+    """
+    camera = config.camera
+    check_wiring(config.pins if isinstance(config.pins, RpiPinsConfig) else None, config.aperture)
+    if isinstance(camera, SimulatedCameraConfig):
+        return _simulated(camera, clock)
+    open_camera, fps = _camera_of(camera, clock)
+    return Source(open_camera, round(SECOND / fps), open_aperture(config.aperture, clock, _board))
+
+
+def _camera_of(config: CameraConfig, clock: Clock) -> tuple[Callable[[], Camera], float]:
+    """How to open a camera that is not simulated, and its frames a second."""
+    match config:
         case FilesCameraConfig():
-            return Source(
-                lambda: FilesCamera(Path(config.path), clock, rate_hz=config.rate_hz, loop=config.loop),
-                round(SECOND / config.rate_hz),
-                FixedAperture(None),
-            )
+            path, rate_hz = Path(config.path), config.rate_hz
+            return lambda: FilesCamera(path, clock, rate_hz=rate_hz, loop=config.loop), rate_hz
         case V4l2CameraConfig():
-            return Source(
-                lambda: V4l2Camera(config.device, clock, width=config.width, height=config.height, fps=config.fps),
-                round(SECOND / config.fps),
-                FixedAperture(None),
-            )
+            number, width, height, fps = config.device, config.width, config.height, config.fps
+            return lambda: V4l2Camera(number, clock, width=width, height=height, fps=fps), fps
+        case PiCameraConfig():
+            return lambda: PiCamera(config.settings(), clock), config.fps
+        case SimulatedCameraConfig():
+            return _simulated(config, clock).open, config.fps
 
 
 def _simulated(config: SimulatedCameraConfig, clock: Clock) -> Source:

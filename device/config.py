@@ -5,20 +5,16 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from device.config_base import Section
+from device.config_board import ApertureConfig, AssistConfig, FixedApertureConfig, PiCameraConfig, RpiPinsConfig
 from device.gate import MS, GateSettings
 from models.errors import InputError, one_line
-
-
-class Section(BaseModel):
-    """Frozen, strict about keys and types: 0.9 for a percentage is an error, not a very low percentage."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class SimulatedCameraConfig(Section):
@@ -44,7 +40,9 @@ class V4l2CameraConfig(Section):
     fps: float = Field(15.0, ge=1.0, le=120.0, description="frames a second asked for")
 
 
-CameraConfig = Annotated[SimulatedCameraConfig | FilesCameraConfig | V4l2CameraConfig, Field(discriminator="kind")]
+CameraConfig = Annotated[
+    SimulatedCameraConfig | FilesCameraConfig | V4l2CameraConfig | PiCameraConfig, Field(discriminator="kind")
+]
 
 
 class GateConfig(Section):
@@ -86,13 +84,23 @@ class SimulatedPinsConfig(Section):
     kind: Literal["simulated"] = "simulated"
 
 
+PinsConfig = Annotated[SimulatedPinsConfig | RpiPinsConfig, Field(discriminator="kind")]
+
+
+class ProfileConfig(Section):
+    file: str | None = Field(None, description="calibration profile of this device (JSON); none: not calibrated")
+
+
 class Config(Section):
     """All of it. Every section may be left out."""
 
     camera: CameraConfig = Field(SimulatedCameraConfig(), description="where frames come from")
     gate: GateConfig = Field(GateConfig(), description="when the shutter may open")
     model: ModelConfig = Field(ModelConfig(), description="what judges the frames")
-    pins: SimulatedPinsConfig = Field(SimulatedPinsConfig(), description="buttons, lamp, buzzer, shutter")
+    profile: ProfileConfig = Field(ProfileConfig(), description="what was measured about this device")
+    pins: PinsConfig = Field(SimulatedPinsConfig(), description="buttons, lamp, buzzer, shutter")
+    aperture: ApertureConfig = Field(FixedApertureConfig(), description="the iris; a simulated camera has its own")
+    assist: AssistConfig = Field(AssistConfig(), description="when the aperture moves by itself")
     store: StoreConfig = Field(StoreConfig(), description="where captures go")
 
 
@@ -138,7 +146,8 @@ def _explain(location: tuple[int | str, ...], kind: str, message: str, value: ob
     if kind == "missing":
         return f"the key {key} is missing; 'focusgate config explain' says what it takes"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{key}.kind is missing or unknown; allowed: {', '.join(map(repr, _KINDS))}"
+        kinds = [entry.kind for entry in explain() if entry.key == f"{key}.kind"]
+        return f"{key}.kind is missing or unknown; allowed: {', '.join(map(repr, kinds))}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{key} is not a section; write it as a table: [{key}]"
     entry = next((item for item in explain() if item.key == key and _same_union(item, location)), None)
@@ -146,7 +155,7 @@ def _explain(location: tuple[int | str, ...], kind: str, message: str, value: ob
     return f"{key} = {one_line(repr(value), 60)} is not possible; {allowed}"
 
 
-_KINDS = ("simulated", "files", "v4l2")
+_KINDS = ("simulated", "files", "v4l2", "picamera2", "rpi", "fixed", "servo", "stepper")
 
 
 def _same_union(entry: Entry, location: tuple[int | str, ...]) -> bool:
@@ -193,15 +202,25 @@ def _default(info: FieldInfo) -> str:
     return str(info.default).lower() if isinstance(info.default, bool) else str(info.default)
 
 
+def _parts(annotation: Any) -> Iterator[Any]:
+    """An annotation and everything inside it: unions, Annotated, tuples, their limits."""
+    yield annotation
+    if get_origin(annotation) is tuple:
+        yield tuple
+    for part in get_args(annotation):
+        yield from _parts(part)
+    yield from getattr(annotation, "metadata", ())
+
+
 def _allowed(info: FieldInfo) -> str:
-    parts = (info.annotation, *get_args(info.annotation))
-    choices = [value for part in parts for value in get_args(part) if isinstance(value, str)]
+    parts = [part for each in (info.annotation, *info.metadata) for part in _parts(each)]
+    choices = [part for part in parts if isinstance(part, str)]
     if choices:
         return ", ".join(repr(value) for value in choices)
-    name = {int: "whole number", float: "number", bool: "true or false", str: "text"}
-    kinds = [name[part] for part in parts if part in name]
+    name = {tuple: "list of", int: "whole number", float: "number", bool: "true or false", str: "text"}
+    kinds = [words for kind, words in name.items() if kind in parts]
     bounds = []
-    for limit in info.metadata:
+    for limit in parts:
         match limit:
             case Ge(ge=value):
                 bounds.append(f"from {value}")
@@ -213,4 +232,4 @@ def _allowed(info: FieldInfo) -> str:
                 bounds.append(f"below {value}")
             case _:
                 continue
-    return " ".join((*kinds, *bounds))
+    return " ".join(filter(None, (*kinds, *dict.fromkeys(bounds))))

@@ -28,6 +28,7 @@ from device.mailbox import Queue
 from device.pins.protocol import Buttons, Pins, Tone
 from device.recorder import CaptureJob, CaptureResult, Recorder
 from device.status import Faults, Status
+from models.errors import HardwareError
 from models.focusmap import FocusMap
 from models.verdict import VerdictKind, verdict_of
 
@@ -185,12 +186,18 @@ class DecisionLoop:
     def _drive(self, before: GateState, now_ns: int) -> None:
         """Outputs follow the state; the shutter line falls by itself if this is not reached again in LEASE_NS."""
         state = self._state
-        if state.enabled:
-            self._pins.renew_shutter(now_ns + LEASE_NS)
-        elif before.enabled:
-            self._pins.close_shutter()
         self._shown = next_lamp(self._shown, state, now_ns)
-        self._pins.show(self._shown.lamp)
+        try:
+            if state.enabled:
+                self._pins.renew_shutter(now_ns + LEASE_NS)
+            elif before.enabled:
+                self._pins.close_shutter()
+            self._pins.show(self._shown.lamp)
+            self._pins.tick(now_ns)
+        except HardwareError as error:
+            self._faults.raise_("shutter", str(error))
+        else:
+            self._faults.clear("shutter")
         opened = self.status.opened + (state.enabled and not before.enabled)
         self.status = replace(
             self.status,

@@ -138,6 +138,7 @@ class VisionLoop:
     ) -> None:
         self.rate = Rate()
         self.count = 0
+        self.beat_ns = clock.now_ns()  # when this loop last came round
         self._classifier = classifier
         self._judging = judging
         self._frames = frames
@@ -147,6 +148,7 @@ class VisionLoop:
 
     def tick(self, timeout_s: float = 0.1) -> None:
         """Judge the newest frame, if one comes within `timeout_s`. A model that fails closes the gate by a fault."""
+        self.beat_ns = self._clock.now_ns()
         frame = self._frames.take(timeout_s)
         if frame is None:
             return

@@ -58,7 +58,7 @@ def live(device: Device, percent: int) -> Iterator[Callable[[], bool]]:
             if key == "q":
                 return False
             if key in _KEYS:
-                device.pins.press(_KEYS[key], KEY_HOLD_NS if key == "o" else KEY_PRESS_NS)
+                device.press(_KEYS[key], KEY_HOLD_NS if key == "o" else KEY_PRESS_NS)
         now_ns = device.clock.now_ns()
         if now_ns >= next_ns:
             next_ns = now_ns + REFRESH_NS

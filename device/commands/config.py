@@ -36,7 +36,9 @@ def _explain(_: argparse.Namespace) -> int:
 
     from device.config import explain
 
-    table = Table("key", "for", "allowed", "default", "meaning", box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("key", "for", "allowed", "default", "meaning"):
+        table.add_column(column, overflow="fold", no_wrap=column == "key")
     for entry in explain():
         table.add_row(entry.key, entry.kind or "", entry.allowed, entry.default, entry.meaning)
     Console(soft_wrap=False).print(table)

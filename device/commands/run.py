@@ -34,7 +34,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "run", help="run the gate", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     run.add_argument("--config", type=Path, metavar="FILE", help="configuration (TOML); see 'focusgate config explain'")
-    run.add_argument("--camera", metavar="KIND", help="simulated, files:PATH or v4l2:N (default: of the configuration)")
+    run.add_argument(
+        "--camera", metavar="KIND", help="simulated, files:PATH, v4l2:N or picamera2 (default: of the configuration)"
+    )
     run.add_argument("--profile", type=Path, metavar="FILE", help="calibration profile of this device (JSON)")
     run.add_argument("--store", type=Path, metavar="DIR", help="where captures are kept")
     run.add_argument("--rate", type=float, metavar="HZ", help="frames a second of a files camera")
@@ -64,8 +66,8 @@ def camera_config(text: str, base: Config) -> CameraConfig:
         values["path"] = rest or values.get("path")
     elif kind == "v4l2":
         values["device"] = int(rest) if rest.isdigit() else rest or 0
-    elif kind != "simulated":
-        raise InputError(f"--camera {text}: no such camera; allowed: simulated, files:PATH, v4l2:N")
+    elif kind not in ("simulated", "picamera2"):
+        raise InputError(f"--camera {text}: no such camera; allowed: simulated, files:PATH, v4l2:N, picamera2")
     if kind == "files" and not values["path"]:
         raise InputError("--camera files: name what to show, as in --camera files:photos")
     return parse_config({"camera": values}, "--camera").camera
@@ -109,7 +111,8 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError("--instant needs --seconds: without an end it would fill the disk")
     config = configured(arguments)
     script = load_script(arguments.script) if arguments.script else ()
-    profile = load_profile(arguments.profile) if arguments.profile else None
+    named = arguments.profile or config.profile.file
+    profile = load_profile(Path(named)) if named else None
     manifest = Path(config.model.manifest) if config.model.manifest else None
     classifier = load_classifier(manifest, threads=config.model.threads)
     with ExitStack() as stack:

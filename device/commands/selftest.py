@@ -107,14 +107,13 @@ def _run(arguments: argparse.Namespace) -> int:
 
     names = chosen(arguments.only)
     config = load_config(arguments.config or (CONFIG_FILE if CONFIG_FILE.exists() else None))
-    kind: str = config.pins.kind
-    if kind != "simulated":
+    if config.pins.kind != "simulated":
         refuse_beside_the_service()
     clock = MonotonicClock()
     with ExitStack() as stack:
         pins = _pins(config, clock)
         stack.callback(pins.close)
-        aperture = source_of(config.camera, clock).aperture
+        aperture = source_of(config, clock).aperture
         stack.callback(aperture.close)
         person: Person = AtTerminal()
         level = None
@@ -133,10 +132,10 @@ def _run(arguments: argparse.Namespace) -> int:
     return ExitCode.NOT_PASSED if failed else ExitCode.OK
 
 
-def _pins(_config: Config, clock: Clock) -> Pins:
-    from device.pins.simulated import SimulatedPins
+def _pins(config: Config, clock: Clock) -> Pins:
+    from device.backends import pins_of
 
-    return SimulatedPins(clock)
+    return pins_of(config.pins, clock)
 
 
 @contextmanager

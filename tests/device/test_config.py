@@ -33,7 +33,10 @@ def test_the_gate_gets_its_timings_in_nanoseconds() -> None:
         ({"gate": {"percnt": 90}}, "unknown key gate.percnt"),
         ({"gates": {}}, "unknown key gates"),
         ({"gate": 3}, "gate is not a section; write it as a table: [gate]"),
-        ({"camera": {"kind": "webcam"}}, "camera.kind is missing or unknown; allowed: 'simulated', 'files', 'v4l2'"),
+        (
+            {"camera": {"kind": "webcam"}},
+            "camera.kind is missing or unknown; allowed: 'simulated', 'files', 'v4l2', 'picamera2'",
+        ),
         ({"camera": {"kind": "files"}}, "the key camera.path is missing"),
         (
             {"camera": {"kind": "v4l2", "device": -1}},
@@ -85,13 +88,20 @@ def test_every_key_is_explained_with_range_and_meaning() -> None:
     assert all(entry.allowed and entry.meaning and entry.default for entry in entries)
 
 
+TABLE = {"f_numbers": [2.0, 4.0], "positions": [1000.0, 2000.0]}
+NEEDED: dict[str, dict[str, object]] = {
+    "files": {"path": "photos"},
+    "servo": TABLE,
+    "stepper": {**TABLE, "highest": 900.0, "longest_steps": 1000},
+}
+
+
 def _set(values: dict[str, Any], key: str, kind: str | None, value: object) -> dict[str, Any]:
     section, name = key.split(".")
     inside = dict(values.get(section, {}))
     if kind is not None:
         inside["kind"] = kind
-        if kind == "files":
-            inside["path"] = "photos"
+        inside |= NEEDED.get(kind, {})
     inside[name] = value
     return {section: inside}
 

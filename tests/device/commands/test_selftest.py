@@ -40,6 +40,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     iris: Aperture = Iris()
     backends = ModuleType("device.backends")
     backends.source_of = lambda _config, _clock: SimpleNamespace(aperture=iris)
+    backends.pins_of = lambda _config, clock: SimulatedPins(clock)
     monkeypatch.setitem(sys.modules, "device.backends", backends)
     monkeypatch.setattr("device.clock.MonotonicClock", FakeClock)
     monkeypatch.setattr(selftest, "CONFIG_FILE", tmp_path / "none.toml")
