@@ -219,6 +219,15 @@ def test_frames_exposed_before_the_move_could_show_do_not_count(
     assert frames_of(state, -1.0, 1150 * MS).failures == 0
 
 
+@pytest.mark.parametrize(("light", "failures"), [(0.0, 3), (-1.0, 0), (-20.0, 2)])
+def test_an_effect_acquits_none_accuses_and_far_too_much_does_neither(
+    frames_of: Callable[[EffectState, float, int], EffectState], light: float, failures: int
+) -> None:
+    state = frames_of(EffectState(failures=2), 0.0, 0)
+    state = moved(state, 2.0, 2.8, 1000 * MS)
+    assert frames_of(state, light, 2000 * MS).failures == failures
+
+
 def test_a_move_too_small_to_be_seen_proves_nothing(
     frames_of: Callable[[EffectState, float, int], EffectState],
 ) -> None:

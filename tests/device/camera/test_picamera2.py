@@ -153,6 +153,8 @@ def test_however_many_frames_are_held_the_sensor_keeps_its_buffers(
     for frame in held:
         frame.close()
     assert sensor.free == 6
+    with camera.read():
+        assert sensor.free == 5  # in the camera's own memory again, no copy
 
 
 def test_frames_that_waited_while_nobody_read_are_passed_over(

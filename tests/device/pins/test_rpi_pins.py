@@ -173,6 +173,7 @@ def test_closing_drops_the_shutter_darkens_the_lamp_and_stops_the_buzzer(
     received(guard)
     pins.close()
     pins.close()
+    pins.show(Lamp.FAULT)
     pins.tick(clock.now_ns())  # a decision that comes too late
     assert received(guard) == [close_message()]
     assert chip.sounding == {}
