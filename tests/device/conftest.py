@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -162,7 +162,9 @@ class Rig:
 
 
 @pytest.fixture
-def make_rig(tmp_path: Path) -> Callable[..., Rig]:
+def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    stores: list[Store] = []
+
     def make(**camera_settings: object) -> Rig:
         clock = FakeClock(1000 * 1000 * MS)
         camera = ToldCamera(clock, **camera_settings)  # type: ignore[arg-type]
@@ -170,6 +172,7 @@ def make_rig(tmp_path: Path) -> Callable[..., Rig]:
         pins = SimulatedPins(clock)
         faults = Faults()
         store = Store.open(tmp_path / "store")
+        stores.append(store)
         recorder = Recorder(store, CaptureContext(model_sha256=SHA, percent=90, camera_id="told"), clock=clock)
 
         def reopen() -> ToldCamera:
@@ -204,4 +207,6 @@ def make_rig(tmp_path: Path) -> Callable[..., Rig]:
         )
         return Rig(clock, camera, classifier, pins, store, recorder, faults, loop, vision, decision, traced, moved)
 
-    return make
+    yield make
+    for store in stores:
+        store.close()
