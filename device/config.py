@@ -148,6 +148,8 @@ def _explain(location: tuple[int | str, ...], kind: str, message: str, value: ob
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         kinds = [entry.kind for entry in explain() if entry.key == f"{key}.kind"]
         return f"{key}.kind is missing or unknown; allowed: {', '.join(map(repr, kinds))}"
+    if kind == "value_error":
+        return f"{key} {message.removeprefix('Value error, ')}: {one_line(repr(value), 60)} is not possible"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return f"{key} is not a section; write it as a table: [{key}]"
     entry = next((item for item in explain() if item.key == key and _same_union(item, location)), None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from device.aperture.plan import Travel
 from device.aperture.stepper import Homing
@@ -17,7 +18,27 @@ from device.pins.reserve import FIRST_BCM, I2C_CLAIMS, LAST_BCM, Claim, PinMap
 from models.errors import InputError
 
 Bcm = Annotated[int, Field(ge=FIRST_BCM, le=LAST_BCM)]
-Numbers = Annotated[tuple[float, ...], Field(min_length=2, strict=False)]
+
+
+def _rising(values: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(before < after for before, after in pairwise(values)):
+        raise ValueError("must rise from one to the next")
+    return values
+
+
+def _one_way(values: tuple[float, ...]) -> tuple[float, ...]:
+    if len({before < after for before, after in pairwise(values)}) != 1 or len(set(values)) != len(values):
+        raise ValueError("must all rise or all fall")
+    return values
+
+
+_LIST = Field(min_length=2, max_length=64, strict=False)
+FNumber = Annotated[float, Field(gt=0.5, le=64.0)]
+Pulse = Annotated[float, Field(ge=500.0, le=2500.0)]
+Steps = Annotated[float, Field(gt=0.0, le=100_000.0)]
+FNumbers = Annotated[tuple[FNumber, ...], _LIST, AfterValidator(_rising)]
+Pulses = Annotated[tuple[Pulse, ...], _LIST, AfterValidator(_one_way)]
+StepCounts = Annotated[tuple[Steps, ...], _LIST, AfterValidator(_one_way)]
 Even = Annotated[int, Field(ge=256, le=8192, multiple_of=2)]
 
 
@@ -68,7 +89,7 @@ class RpiPinsConfig(Section):
 
 class FixedApertureConfig(Section):
     kind: Literal["fixed"] = "fixed"
-    f_number: float | None = Field(None, gt=0.5, le=64.0, description="f-number of the lens; none: not known")
+    f_number: FNumber | None = Field(None, description="f-number of the lens; none: not known")
 
     def claims(self) -> tuple[Claim, ...]:
         return ()
@@ -80,10 +101,10 @@ class ServoApertureConfig(Section):
     address: int = Field(0x40, ge=0x08, le=0x77, description="I²C address of the PCA9685")
     channel: int = Field(0, ge=0, le=15, description="output of the PCA9685")
     enable: Bcm | None = Field(None, description="line to the chip's OE, with a pull-up (BCM number); none: not wired")
-    f_numbers: Numbers = Field(description="the calibrated points, rising")
-    positions: Numbers = Field(description="pulse at each point, µs")
-    lowest: float = Field(900.0, ge=500.0, le=2500.0, description="shortest pulse ever, µs")
-    highest: float = Field(2100.0, ge=500.0, le=2500.0, description="longest pulse ever, µs")
+    f_numbers: FNumbers = Field(description="the calibrated points, rising")
+    positions: Pulses = Field(description="pulse at each point, µs")
+    lowest: Pulse = Field(900.0, description="shortest pulse ever, µs")
+    highest: Pulse = Field(2100.0, description="longest pulse ever, µs")
     rate_per_s: float = Field(1500.0, gt=0.0, le=10_000.0, description="fastest change of the pulse, µs a second")
     backlash: float = Field(20.0, ge=0.0, le=500.0, description="slack of the linkage, µs of pulse")
     settle_s: float = Field(0.1, ge=0.0, le=0.5, description="rest before the power is taken away, s")
@@ -104,9 +125,9 @@ class StepperApertureConfig(Section):
         None, description="four BCM numbers, instead of step, direction and enable"
     )
     switch: Bcm = Field(25, description="end switch to ground (BCM number)")
-    f_numbers: Numbers = Field(description="the calibrated points, rising")
-    positions: Numbers = Field(description="steps above the end switch at each point")
-    highest: float = Field(description="never go beyond, steps", gt=0.0, le=100_000.0)
+    f_numbers: FNumbers = Field(description="the calibrated points, rising")
+    positions: StepCounts = Field(description="steps above the end switch at each point")
+    highest: Steps = Field(description="never go beyond, steps")
     rate_per_s: float = Field(400.0, gt=0.0, le=2000.0, description="steps a second")
     backlash: float = Field(8.0, ge=0.0, le=1000.0, description="slack of the gears, steps")
     settle_s: float = Field(0.05, ge=0.0, le=0.5, description="rest before the power is taken away, s")

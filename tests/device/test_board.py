@@ -17,6 +17,7 @@ from device.assist import AssistSettings
 from device.board import check_wiring, open_aperture, open_pins
 from device.camera.picamera2_settings import PiCameraSettings
 from device.clock import MS, FakeClock
+from device.config import parse_config
 from device.config_board import (
     ApertureConfig,
     AssistConfig,
@@ -93,6 +94,13 @@ def test_a_camera_is_asked_for_what_was_written() -> None:
         (RpiPinsConfig, {"capture": 5.0}),
         (RpiPinsConfig, {"capture": None}),
         (ServoApertureConfig, {"f_numbers": [1.4], "positions": [1500.0]}),
+        (ServoApertureConfig, {**SERVO, "f_numbers": [2.0, 1.4, 2.8]}),
+        (ServoApertureConfig, {**SERVO, "f_numbers": [1.4, 1.4, 2.8]}),
+        (ServoApertureConfig, {**SERVO, "f_numbers": [0.0, 1.4, 2.8]}),
+        (ServoApertureConfig, {**SERVO, "f_numbers": [1.4, 2.0, float("nan")]}),
+        (ServoApertureConfig, {**SERVO, "positions": [1500, 1800, 1300]}),
+        (ServoApertureConfig, {**SERVO, "positions": [1500, 1500, 1300]}),
+        (ServoApertureConfig, {**SERVO, "positions": [499, 1500, 2000]}),
         (ServoApertureConfig, {**SERVO, "address": 0x78}),
         (ServoApertureConfig, {**SERVO, "longest_s": 2.0}),
         (StepperApertureConfig, {**STEPPER, "phases": [17, 27, 22]}),
@@ -102,6 +110,14 @@ def test_a_camera_is_asked_for_what_was_written() -> None:
 def test_what_is_out_of_range_is_refused(section: Any, values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         section(**values)
+
+
+def test_a_table_that_is_none_is_refused_with_its_key_and_the_reason() -> None:
+    with pytest.raises(InputError) as caught:
+        parse_config({"aperture": {**SERVO, "f_numbers": [2.0, 1.4, 2.8]}}, "focusgate.toml")
+    assert str(caught.value) == (
+        "focusgate.toml: aperture.f_numbers must rise from one to the next: [2.0, 1.4, 2.8] is not possible"
+    )
 
 
 def test_parts_that_want_one_line_are_refused_by_name() -> None:
@@ -178,7 +194,7 @@ def test_a_bus_that_is_not_there_is_told_too(clock: FakeClock, caplog: pytest.Lo
 
 
 def test_numbers_that_do_not_fit_together_are_an_error_and_no_missing_part(clock: FakeClock) -> None:
-    with pytest.raises(InputError, match="all rise or all fall"):
-        open_aperture(aperture_config(**{**SERVO, "positions": [1500, 1800, 1300]}), clock, no_gpio)
+    with pytest.raises(InputError, match="3 f-numbers and 2 positions"):
+        open_aperture(aperture_config(**{**SERVO, "positions": [1500, 1800]}), clock, no_gpio)
     with pytest.raises(InputError, match="are not possible"):
         open_aperture(aperture_config(**SERVO, lowest=1290.0), clock, no_gpio, lambda _: no_gpio())

@@ -124,6 +124,8 @@ def test_junk_never_starts_and_never_tracebacks(entry: Any, junk: object) -> Non
             return  # by chance it is allowed
     if entry.key == "camera.seed" and isinstance(junk, int) and junk >= 0:
         return
+    if entry.allowed.startswith("list of") and isinstance(junk, list) and min(junk, default=0) > 0:
+        return  # by chance it is a table
     with pytest.raises(InputError) as caught:
         parse_config(_set({}, entry.key, entry.kind, junk), "f.toml")
     message = str(caught.value)
