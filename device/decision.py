@@ -187,13 +187,15 @@ class DecisionLoop:
         """Outputs follow the state; the shutter line falls by itself if this is not reached again in LEASE_NS."""
         state = self._state
         self._shown = next_lamp(self._shown, state, now_ns)
+        self._pins.show(self._shown.lamp)
         try:
-            if state.enabled:
-                self._pins.renew_shutter(now_ns + LEASE_NS)
-            elif before.enabled:
-                self._pins.close_shutter()
-            self._pins.show(self._shown.lamp)
-            self._pins.tick(now_ns)
+            try:
+                self._pins.tick(now_ns)
+            finally:  # each without the other: the lamp plays on over a dead line
+                if state.enabled:
+                    self._pins.renew_shutter(now_ns + LEASE_NS)
+                elif before.enabled:
+                    self._pins.close_shutter()
         except HardwareError as error:
             self._faults.raise_("shutter", str(error))
         else:

@@ -25,8 +25,10 @@ from models.errors import HardwareError, one_line
 TONES_WAITING = 3
 """Tones that may wait for the one that sounds; more would come too late to mean anything."""
 
-GUARD_SILENCE_NS = 100 * MS
-"""While the gate is closed the guard still hears from us this often: one that is gone is a fault, not a surprise."""
+GUARD_SILENCE_NS = 200 * MS
+"""While the gate is closed the guard still hears from us this often: one that is gone is a fault, not a surprise.
+
+Longer than a lease, so that a decision that comes late does not close a line that it is about to renew."""
 
 DUTY_PERCENT = 50.0  # a square wave: the loudest that a piezo gets
 

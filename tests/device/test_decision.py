@@ -12,7 +12,7 @@ from PIL import Image
 from device.clock import MS, SECOND
 from device.gate import Mode
 from device.loops import GIVE_UP_NS
-from models.errors import CameraError
+from models.errors import CameraError, HardwareError
 from models.verdict import VerdictKind
 
 if TYPE_CHECKING:
@@ -237,3 +237,34 @@ def test_the_saved_pixels_are_those_of_the_judged_frame(make_rig: MakeRig) -> No
     judged = next(item for item, _ in rig.traced if item.focus_map.exposed_ns == record.exposed_ns)
     assert abs(int(luma[8, 8]) - 95) <= 3
     assert abs(int(luma[16, 16]) - judged.focus_map.frame_id % 251) <= 30
+
+
+def test_a_dead_shutter_line_is_a_fault_while_lamp_tones_and_override_go_on(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = make_rig()
+    rig.frames(3)
+    played: list[int] = []
+
+    def tick(now_ns: int) -> None:
+        played.append(now_ns)
+        raise HardwareError("shutter guard: is not there; start it")
+
+    def renew(_: int) -> None:
+        raise HardwareError("shutter guard: is not there; start it")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rig.pins, "tick", tick)
+        broken.setattr(rig.pins, "renew_shutter", renew)
+        rig.frames(1)
+        assert rig.decision.status.gate.mode is Mode.FAULT
+        rig.pins.press("override", 1600 * MS)
+        rig.frames(17)
+        assert rig.decision.status.gate.mode is Mode.OVERRIDE_ARMED
+        rig.pins.press("capture", 100 * MS)
+        rig.frames(3)
+        assert [record.override for record, _ in rig.saved()] == [True]
+        assert len(played) == 21 * 10
+    rig.frames(4)
+    assert rig.decision.status.gate.mode is Mode.OPEN
+    assert rig.pins.shutter_is_high()
