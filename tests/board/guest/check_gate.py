@@ -220,7 +220,7 @@ def servo_moves() -> str:
 def doctor_speaks() -> str:
     """The doctor runs on this board and its lines are readable by machines."""
     said = json.loads(run("focusgate", "doctor", "--json", check=False))
-    tell("doctor", **{"said": said})
+    tell("doctor", said=said)
     return json.dumps(said)[:200]
 
 
