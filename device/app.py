@@ -1,20 +1,20 @@
-"""The composition root: builds the device from its configuration and runs it, with threads or instantly."""
+"""The composition root: builds the device from its configuration."""
 
 from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO
 
 from calibration.profile import Profile, judging_of
+from device.assisting import Assisting, watch_effect
 from device.backends import Source, pins_of, source_of
-from device.clock import MS, SECOND, Clock, FakeClock, MonotonicClock
+from device.clock import SECOND, Clock, MonotonicClock
 from device.config import Config, SimulatedPinsConfig
-from device.decision import TICK_NS, DecisionLoop, Rules
+from device.decision import DecisionLoop, Rules
 from device.gate import GateState
 from device.loops import CameraLoop, Judged, VisionLoop
 from device.mailbox import Queue
@@ -22,22 +22,19 @@ from device.pins.protocol import Pins
 from device.pins.simulated import SimulatedPins
 from device.recorder import Recorder
 from device.script import TimedPress
-from device.service import ServiceWord
 from device.status import Faults
 from device.status_file import StatusWriter, status_writer
 from models.classifier import Classifier, Judging
-from models.errors import CameraError, ExitCode, HardwareError, InputError
+from models.errors import CameraError, HardwareError, InputError
 
 log = logging.getLogger("focusgate")
 
 JUDGED_LIMIT = 8  # results that may wait for the decision loop; it normally takes each within 10 ms
-SUPERVISE_NS = 50 * MS
-END_NS = 600 * MS  # a finite source has ended: presses that still wait get their answer within this
 
 
 @dataclass(eq=False)
 class Device:
-    """All parts, wired. Nothing runs until `run_threads` or `run_instantly`."""
+    """All parts, wired. Nothing runs until `device.running` does."""
 
     source: Source
     judging: Judging
@@ -53,6 +50,7 @@ class Device:
     presses: list[TimedPress] = field(default_factory=list)
     started_ns: int = 0
     status_writer: StatusWriter | None = None
+    assisting: Assisting | None = None
 
     def elapsed_s(self) -> float:
         return (self.clock.now_ns() - self.started_ns) / SECOND
@@ -64,6 +62,7 @@ class Device:
             self.press(press.button, round(press.hold_s * SECOND))
         for steps in self.aperture_steps.take_all():
             self._move_aperture(steps)
+        self._assist()
         if self.status_writer is not None:
             problem = self.status_writer.tick(self.decision.status, self.clock.now_ns())
             if problem is not None:
@@ -73,6 +72,16 @@ class Device:
         """Press a simulated button; real ones are pressed by people."""
         if isinstance(self.pins, SimulatedPins):
             self.pins.press(button, hold_ns)
+
+    def _assist(self) -> None:
+        """Aperture advice, after the clinician's own moves, which it respects."""
+        frame = self.camera.newest.peek()
+        if frame is not None:
+            with frame:
+                watch_effect(self.source.aperture, frame)
+        steps = self.assisting.tick(self.decision.status, self.clock.now_ns()) if self.assisting is not None else 0
+        if steps:
+            self._move_aperture(steps)
 
     def _move_aperture(self, steps: int) -> None:
         try:
@@ -160,7 +169,15 @@ def build(
         presses=list(script),
         started_ns=started_ns,
         status_writer=status_writer() if isinstance(clock, MonotonicClock) else None,
+        assisting=_assisting(config, classifier, judging, source),
     )
+
+
+def _assisting(config: Config, classifier: Classifier, judging: Judging, source: Source) -> Assisting | None:
+    if not config.assist.enabled:
+        return None
+    criterion_px = judging.criterion_px or classifier.criterion_px
+    return Assisting(config.assist.settings(criterion_px), source.aperture, config.gate.percent)
 
 
 def true_fraction(source: Source, item: Judged) -> float | None:
@@ -194,98 +211,3 @@ def _tracer(trace: IO[str] | None, source: Source, started_ns: int) -> Callable[
         trace.write(json.dumps(line) + "\n")
 
     return write
-
-
-def run_threads(device: Device, seconds: float | None, on_tick: Callable[[], bool]) -> ExitCode:
-    """Run until `seconds` are over, the source ends, `on_tick` says False, or a thread fails.
-
-    `on_tick` is called by this thread every SUPERVISE_NS. Raises what a thread raised, with the outputs already safe.
-    """
-    stop = threading.Event()
-    failures: list[BaseException] = []
-
-    def forever(tick: Callable[[], None]) -> None:
-        try:
-            while not stop.is_set():
-                tick()
-        except BaseException as error:  # noqa: BLE001 - kept, and raised again in the main thread
-            device.pins.close_shutter()
-            failures.append(error)
-            stop.set()
-
-    def camera_tick() -> None:
-        if device.camera.ended:
-            stop.wait(0.05)
-        else:
-            device.camera.tick()
-
-    next_ns, word = device.clock.now_ns(), ServiceWord()
-
-    def decision_tick() -> None:
-        nonlocal next_ns
-        device.decision.tick()
-        word.tick(device.clock.now_ns(), device.decision.status, device.vision.beat_ns)
-        next_ns = max(next_ns + TICK_NS, device.clock.now_ns())
-        device.clock.sleep_until_ns(next_ns)
-
-    threads = [
-        threading.Thread(target=forever, args=(tick,), name=name, daemon=True)
-        for name, tick in (
-            ("camera", camera_tick),
-            ("vision", device.vision.tick),
-            ("decision", decision_tick),
-            ("recorder", device.recorder.tick),
-        )
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        _supervise(device, seconds, on_tick, stop)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(timeout=3.0)
-    device.recorder.drain()
-    device.decision.tick()
-    if failures:
-        raise failures[0]
-    return ExitCode.OK
-
-
-def _supervise(device: Device, seconds: float | None, on_tick: Callable[[], bool], stop: threading.Event) -> None:
-    ended_ns: int | None = None
-    while not stop.is_set():
-        now_ns = device.clock.now_ns()
-        device.supervise()
-        if not on_tick() or (seconds is not None and device.elapsed_s() >= seconds):
-            return
-        if device.camera.ended:
-            ended_ns = now_ns if ended_ns is None else ended_ns
-            if now_ns - ended_ns >= END_NS:
-                return
-        device.clock.sleep_until_ns(now_ns + SUPERVISE_NS)
-
-
-def run_instantly(device: Device, seconds: float) -> ExitCode:
-    """The same loops in one thread on a fake clock: `seconds` of device time, as fast as the machine can."""
-    clock = device.clock
-    if not isinstance(clock, FakeClock):
-        raise TypeError("an instant run needs a fake clock")
-    while device.elapsed_s() < seconds and not device.camera.ended:
-        device.camera.tick()
-        device.vision.tick(0.0)
-        _decide_until(device, clock, clock.now_ns() + device.source.period_ns)
-    if device.camera.ended:
-        _decide_until(device, clock, clock.now_ns() + END_NS)
-    return ExitCode.OK
-
-
-def _decide_until(device: Device, clock: FakeClock, until_ns: int) -> None:
-    """Decision ticks up to, not including, the moment at which the next frame is due."""
-    while True:
-        device.supervise()
-        device.decision.tick()
-        device.recorder.drain()
-        if clock.now_ns() + TICK_NS >= until_ns:
-            return
-        clock.advance_ns(TICK_NS)

@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+import traceback
 from importlib.metadata import version
 
 from device.commands import bench, captures, check, config, doctor, model, run, selftest, status, train
@@ -59,6 +60,10 @@ def main(argv: list[str] | None = None) -> int:
         # the reader has gone (`| head`): not an error, but nothing more can be written either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
+    except Exception:  # noqa: BLE001 - a defect must not end with the exit code of an answer
+        traceback.print_exc()
+        print("focusgate: a defect of focusgate itself; outputs are safe; report what stands above", file=sys.stderr)
+        return ExitCode.INTERNAL
 
 
 if __name__ == "__main__":

@@ -136,6 +136,7 @@ class DecisionLoop:
             judge_ns=item.judge_ns,
             age_ns=now_ns - item.frame.exposed_ns,
             f_number=item.frame.info.f_number,
+            exposure=item.frame.info,
         )
 
     def _handle(self, event: Event, item: Judged | None, newest: Frame | None) -> None:

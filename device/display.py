@@ -34,7 +34,7 @@ _LAMPS = {
     Lamp.FAULT: "✖ red, double flash",
 }
 BAR_CELLS = 40
-KEYS = "space capture   o override (hold)   [ ] aperture open, close   q quit"
+KEYS = "space capture   o override (hold)   [ ] aperture   p pause assistant   q quit"
 
 
 def banner(status: Status) -> Padding:

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from device.clock import MS, SECOND
+from device.frame import ExposureInfo
 from device.gate import GateState
 from device.pins.protocol import Lamp
 from models.focusmap import FocusMap
@@ -64,6 +65,7 @@ class Status:
     judge_ns: int = 0  # time the classifier took for the last frame
     age_ns: int = 0  # start of exposure to gate state, last frame
     f_number: float | None = None
+    exposure: ExposureInfo | None = None
     last_capture: str = ""
     last_message: str = ""
     frames: int = 0

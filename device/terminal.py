@@ -57,6 +57,8 @@ def live(device: Device, percent: int) -> Iterator[Callable[[], bool]]:
         for key in pending_keys():
             if key == "q":
                 return False
+            if key == "p" and device.assisting is not None:
+                device.assisting.paused = not device.assisting.paused
             if key in _KEYS:
                 device.press(_KEYS[key], KEY_HOLD_NS if key == "o" else KEY_PRESS_NS)
         now_ns = device.clock.now_ns()

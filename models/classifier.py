@@ -30,6 +30,7 @@ class Classifier(Protocol):
     name: str
     sha256: str
     tile_px: int
+    criterion_px: float  # in force where none is asked for
 
     def judge(self, luma: Luma, judging: Judging, *, frame_id: int = 0, exposed_ns: int = 0) -> FocusMap:
         """Judge one full-size luma frame, uint8 of shape (H, W), any strides.

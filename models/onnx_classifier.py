@@ -43,6 +43,7 @@ class OnnxClassifier:
         self.name = manifest.name
         self.sha256 = manifest.sha256
         self.tile_px = manifest.tile_px
+        self.criterion_px = manifest.criterion_px
         self._session = session
         self._outputs = list(OUTPUT_NAMES)
 

@@ -148,18 +148,18 @@ def _open_trace(path: Path) -> IO[str]:
 
 def _drive(device: Device, config: Config, arguments: argparse.Namespace) -> int:
     """Run with the display if there is a terminal, else with log lines; then say how it went."""
-    from device import app, terminal
+    from device import running, terminal
 
     terminal.stop_on_signals()
     on_screen = not arguments.plain and not arguments.instant and sys.stdin.isatty() and sys.stdout.isatty()
     terminal.log_lines(quiet=on_screen)
     if arguments.instant:
-        code = app.run_instantly(device, arguments.seconds)
+        code = running.run_instantly(device, arguments.seconds)
     elif on_screen:
         with terminal.live(device, config.gate.percent) as on_tick:
-            code = app.run_threads(device, arguments.seconds, on_tick)
+            code = running.run_threads(device, arguments.seconds, on_tick)
     else:
-        code = app.run_threads(device, arguments.seconds, lambda: True)
+        code = running.run_threads(device, arguments.seconds, lambda: True)
     if arguments.picture:
         terminal.save_picture(device, config.gate.percent, arguments.picture)
     print(terminal.summary(device))

@@ -90,6 +90,7 @@ class ToldClassifier:
     name: str = "told"
     sha256: str = SHA
     tile_px: int = TILE
+    criterion_px: float = 2.0
     failure: str | None = None
 
     def judge(self, luma: Luma, judging: Judging, *, frame_id: int = 0, exposed_ns: int = 0) -> FocusMap:
