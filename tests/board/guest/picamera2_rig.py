@@ -7,6 +7,7 @@ sensor's timestamp is the time at which the picture was "exposed".
 
 from __future__ import annotations
 
+import mmap
 import os
 import queue
 import sys
@@ -16,18 +17,20 @@ from typing import Any
 
 import libcamera
 import picamera2.picamera2 as module
-from picamera2.allocators import DmaAllocator
+from picamera2.allocators import LibcameraAllocator
 
 FRAME_RATE_HZ = float(os.environ.get("RIG_FPS", "8"))
 STALL = "/run/rig-stall"  # while this file is there, the camera delivers nothing
 
 _raw_modes = module.Picamera2._get_raw_modes
 _queue_request = libcamera.Camera.queue_request
+_camera: list[Any] = []  # the last is the one that is opened
 _waiting: queue.Queue[tuple[Any, Any]] = queue.Queue()
 
 
 def modes(camera: module.Picamera2) -> list[dict[str, Any]]:
     """The virtual camera has no raw role, so picamera2 finds no modes: its size is the one mode that it has."""
+    _camera.append(camera.camera)
     if camera.camera.generate_configuration([libcamera.StreamRole.Raw]) is not None:
         return _raw_modes(camera)
     size = camera.camera.generate_configuration([libcamera.StreamRole.Viewfinder]).at(0).size
@@ -53,23 +56,34 @@ def pace() -> None:
             sys.stderr.write(f"rig: a request was not taken ({error})\n")
 
 
-class TwoPlanes(DmaAllocator):
-    """picamera2 gives a frame one plane; the virtual camera wants Y and UV apart: the same memory, told as two."""
+class Mapped:
+    """The memory of one frame, both planes of it, for as long as picamera2 looks at it."""
+
+    def __init__(self, _allocator: Any, buffer: Any, _write: bool) -> None:
+        self._buffer = buffer
+
+    def __enter__(self) -> mmap.mmap:
+        length = sum(plane.length for plane in self._buffer.planes)
+        self._memory = mmap.mmap(self._buffer.planes[0].fd, length, mmap.MAP_SHARED, mmap.PROT_READ)
+        return self._memory
+
+    def __exit__(self, *_: object) -> None:
+        self._memory.close()
+
+
+class TwoPlanes(LibcameraAllocator):
+    """picamera2 gives a frame one plane; the virtual camera wants Y and UV apart, as libcamera itself makes them.
+
+    Buffers made from Python will not do: libcamera 0.4 never sets their status, and picamera2 then drops every frame.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.sync = Mapped
 
     def allocate(self, libcamera_config: Any, use_case: Any) -> None:
+        self.camera = _camera[-1]
         super().allocate(libcamera_config, use_case)
-        for stream_config in libcamera_config:
-            luma_bytes = stream_config.stride * stream_config.size.height
-            buffers = self.frame_buffers[stream_config.stream]
-            for index, whole in enumerate(buffers):
-                planes = [libcamera.FrameBuffer.Plane(), libcamera.FrameBuffer.Plane()]
-                planes[0].fd = planes[1].fd = whole.planes[0].fd
-                planes[0].offset, planes[0].length = 0, luma_bytes
-                planes[1].offset, planes[1].length = luma_bytes, stream_config.frame_size - luma_bytes
-                buffers[index] = libcamera.FrameBuffer(planes)
-                self.mapped_buffers[buffers[index]] = self.mapped_buffers.pop(whole)
-                self.libcamera_fds.append(planes[0].fd)  # a copy of the descriptor, by which picamera2 knows the buffer
-                self.mapped_buffers_used[planes[0].fd] = False
 
 
 module.Picamera2._get_raw_modes = modes
