@@ -4,7 +4,7 @@ VENV   ?= .venv
 PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench train model-check pictures clean
+.PHONY: help run test bench train model-check board-test arm-count pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,12 @@ train: $(VENV)/.focusgate-train ## train the shipped model from nothing and expo
 
 model-check: $(VENV)/.focusgate-train ## prove that the shipped model is what training produced
 	$(VENV)/bin/python -m models.training.check
+
+board-test: ## boot the virtual board and let it check the installed device (as root; qemu, some 20 minutes)
+	tests/board/board_test.sh
+
+arm-count: ## count the instructions of one frame on a Cortex-A72 and an A76, under emulation (as root)
+	tests/board/count_instructions.sh models/weights/focus-s.onnx
 
 pictures: $(VENV)/.focusgate ## make the pictures of the README anew
 	rm -rf build/pictures
