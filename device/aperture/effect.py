@@ -58,6 +58,7 @@ class EffectState:
     before: float | None = None
     expected_stops: float = 0.0
     from_ns: int = 0
+    exposed_ns: int | None = None
     failures: int = 0
 
 
@@ -82,10 +83,14 @@ def moved(
 def seen(
     state: EffectState, light_stops: float | None, exposed_ns: int, settings: EffectSettings = DEFAULTS
 ) -> EffectState:
-    """One more frame. `failures` counts moves whose effect did not come; the first that does comes sets it to 0."""
-    if light_stops is None or exposed_ns < state.from_ns:
+    """One more frame; one that was seen before does not count again.
+
+    `failures` counts moves whose effect did not come; the first that does come sets it to 0.
+    """
+    known = state.exposed_ns is not None and exposed_ns <= state.exposed_ns
+    if known or light_stops is None or exposed_ns < state.from_ns:
         return state
-    state = replace(state, recent=(*state.recent, light_stops)[-settings.frames :])
+    state = replace(state, exposed_ns=exposed_ns, recent=(*state.recent, light_stops)[-settings.frames :])
     if state.before is None or len(state.recent) < settings.frames:
         return state
     share = (median(state.recent) - state.before) / state.expected_stops

@@ -228,6 +228,16 @@ def test_an_effect_acquits_none_accuses_and_far_too_much_does_neither(
     assert frames_of(state, light, 2000 * MS).failures == failures
 
 
+def test_one_frame_looked_at_again_and_again_is_one_frame(
+    frames_of: Callable[[EffectState, float, int], EffectState],
+) -> None:
+    state = frames_of(EffectState(), 0.0, 0)
+    state = moved(state, 2.0, 2.8, 1000 * MS)
+    for _ in range(20):
+        state = seen(state, 0.0, 2000 * MS)
+    assert (state.recent, state.failures) == ((0.0,), 0)
+
+
 def test_a_move_too_small_to_be_seen_proves_nothing(
     frames_of: Callable[[EffectState, float, int], EffectState],
 ) -> None:
