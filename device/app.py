@@ -116,6 +116,7 @@ def build(
     profile = profile or source.profile
     faults = Faults()
     with ExitStack() as undo:
+        undo.callback(source.aperture.close)
         camera = source.open()
         undo.callback(camera.close)
         if profile is not None:
