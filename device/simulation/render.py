@@ -210,10 +210,15 @@ def _noise_bank(seed: int, width: int) -> Plane:
     return rng.standard_normal((NOISE_SIDE_PX + STRIP_PX, NOISE_SIDE_PX + width), dtype=np.float32)
 
 
-def still_rgb(luma: Luma, chroma: Plane, left_px: int, top_px: int) -> NDArray[np.uint8]:
-    """Colour with exactly this luma (BT.601) wherever no channel clips: R' = Y'(1 + c_r), B' = Y'(1 + c_b)."""
+def still_rgb(luma: Luma, chroma: Plane, left_px: int, top_px: int, radius_px: float) -> NDArray[np.uint8]:
+    """Colour with exactly this luma (BT.601) wherever no channel clips: R' = Y'(1 + c_r), B' = Y'(1 + c_b).
+
+    The colour is blurred by one disc of `radius_px` all over: without it, vessels out of focus would stay crisp in red.
+    """
     height, width = luma.shape
-    window = chroma[top_px // 2 : (top_px + height) // 2 + 1, left_px // 2 : (left_px + width) // 2 + 1]
+    window: Plane = chroma[top_px // 2 : (top_px + height) // 2 + 1, left_px // 2 : (left_px + width) // 2 + 1]
+    kernel = disc_kernel(min(radius_px, RADII_PX[-1]) / 2)  # colour comes at half the size
+    window = np.asarray(cv2.filter2D(window, -1, kernel, borderType=cv2.BORDER_REFLECT), np.float32)
     full = cv2.resize(window, (2 * window.shape[1], 2 * window.shape[0]), interpolation=cv2.INTER_LINEAR)
     full = full[top_px % 2 :, left_px % 2 :][:height, :width]
     y = luma.astype(np.float32)

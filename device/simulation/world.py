@@ -42,13 +42,14 @@ class TrueFocus:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """One exposure: the luma, the exposure it took, and where on the tissue it lies."""
+    """One exposure: the luma, the exposure it took, where on the tissue it lies, and its median blur radius."""
 
     luma: Luma
     exposure: Exposure
     f_number: float
     left_px: int
     top_px: int
+    blur_px: float
 
 
 class SimulatedWorld:
@@ -110,11 +111,11 @@ class SimulatedWorld:
             gain=exposure.gain,
             noise_seed=at_ns - (self._started_ns or 0),
         )
-        return Seen(self._renderer.luma(shot), exposure, stop, left, top)
+        return Seen(self._renderer.luma(shot), exposure, stop, left, top, float(np.median(radius)))
 
     def still(self, seen: Seen) -> NDArray[np.uint8]:
         """The colour image of the same exposure, uint8 RGB (H, W, 3)."""
-        return still_rgb(seen.luma, self._tissue.chroma, seen.left_px, seen.top_px)
+        return still_rgb(seen.luma, self._tissue.chroma, seen.left_px, seen.top_px, seen.blur_px)
 
     def truth(self, grid: TileGrid, at_ns: int, f_number: float | None = None) -> TrueFocus:
         """The true blur of the frame exposed at `at_ns`; root mean square of the radius over each tile.

@@ -77,6 +77,19 @@ def test_the_still_has_the_luma_that_was_judged(world: SimulatedWorld) -> None:
     assert np.abs(luma - seen.luma)[unclipped].max() <= 1.0
 
 
+def test_colour_out_of_focus_is_as_soft_as_the_luma() -> None:
+    """Measured on red over luma, which does not depend on the luma's own detail or noise."""
+    lit = SimulatedWorld(replace(SETTINGS, full_well_e=1e7, read_noise_e=0.0, adc_bits=16, glare_percent=0.0, hand=0.0))
+
+    def detail(at_ns: int) -> float:
+        rgb = lit.still(lit.expose(at_ns, 2.8))[100:220, 120:260].astype(np.float32)
+        redness = rgb[..., 0] / np.maximum(rgb @ np.array([0.299, 0.587, 0.114], np.float32), 1.0)
+        return float(np.var(cv2.Laplacian(cv2.GaussianBlur(redness, (0, 0), 1.5), cv2.CV_32F)))
+
+    assert detail(FAR_NS) < 0.25 * detail(HELD_NS)
+    lit.close()
+
+
 def test_the_truth_of_a_tile_is_the_lens_formula_at_its_distance() -> None:
     level = SimulatedWorld(replace(SETTINGS, tilt_mm=0.0, dome_mm=0.0, os_depth_mm=0.0, folds_mm=0.0, hand=0.0))
     middle = TileGrid(128, 64, 5, 3)  # its tile (2, 1) lies on the cervix, which is flat here
