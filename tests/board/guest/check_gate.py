@@ -58,7 +58,10 @@ folder = "{CAPTURES}"
 
 
 def configure(text: str = TOML) -> None:
-    """What a person edits on a board: the configuration, and which GPIO chip this is."""
+    """What a person edits on a board: the configuration; and what only this board needs: its GPIO chip, more time."""
+    drop_in = Path("/etc/systemd/system/focusgate.service.d/rig.conf")  # emulation starts some twenty times slower
+    drop_in.parent.mkdir(exist_ok=True)
+    drop_in.write_text("[Service]\nTimeoutStartSec=200s\n")
     CONFIG.parent.mkdir(exist_ok=True)
     CONFIG.write_text(text)
     chip = Path("/run/rig-chip").read_text().strip().removeprefix("gpiochip")
