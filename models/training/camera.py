@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.textures import Plane
+from models.training.patterns import Plane
 
 FULL_SCALE = 255.0
 MAX_16 = 65535.0
+VIDEO_SHARE = 0.12
 LUMA_R, LUMA_G, LUMA_B = 0.299, 0.587, 0.114  # BT.601
 
 
@@ -25,6 +26,7 @@ class CameraModel:
     sharpen, sharpen_sigma_px   unsharp masking in the processed picture
     gamma, offset, contrast     tone curve
     resample         output px per sensor px; resharpen: a second unsharp masking after it
+    line_sigma_px    analogue video: each line smoothed by this, then sharpened along it by `line_sharpen`
     interlace        "none", "doubled" or "mean": one field of a video frame
     jpeg_quality     None: not compressed
     """
@@ -44,12 +46,14 @@ class CameraModel:
     resample: float
     interpolation: int
     resharpen: float
+    line_sigma_px: float
+    line_sharpen: float
     interlace: str
     jpeg_quality: int | None
 
 
 def draw_camera(rng: np.random.Generator) -> CameraModel:
-    """A random camera; a quarter work in low light, a third resample, two thirds compress."""
+    """A random camera; a quarter work in low light, a third resample, two thirds compress, one in eight is video."""
     low_light = rng.uniform() < 0.25
     well = (250.0, 2500.0) if low_light else (1500.0, 20_000.0)
     kind = rng.uniform()
@@ -57,6 +61,8 @@ def draw_camera(rng: np.random.Generator) -> CameraModel:
     upscalers = (cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_AREA)
     denoise = ("none", "none", "none", "gaussian", "coring", "coring", "bilateral", "median")[rng.integers(8)]
     strength = rng.uniform(0.3, 0.8) if denoise == "gaussian" else rng.uniform(0.003, 0.03)
+    video = rng.uniform() < VIDEO_SHARE
+    sharpens = rng.uniform() < (0.8 if video else 0.55)
     return CameraModel(
         full_well_e=float(np.exp(rng.uniform(*np.log(well)))),
         read_noise_e=rng.uniform(1.0, 8.0),
@@ -65,7 +71,7 @@ def draw_camera(rng: np.random.Generator) -> CameraModel:
         edge_aware=rng.uniform() < 0.3,
         denoise=denoise,
         denoise_strength=strength,
-        sharpen=rng.uniform(0.0, 2.5) if rng.uniform() < 0.55 else 0.0,
+        sharpen=rng.uniform(0.0, 3.0 if video else 2.5) if sharpens else 0.0,
         sharpen_sigma_px=rng.uniform(0.6, 2.6),
         gamma=(1.0, 1.8, 2.2, 2.4)[rng.integers(4)],
         offset=rng.uniform(0.0, 0.06),
@@ -73,31 +79,29 @@ def draw_camera(rng: np.random.Generator) -> CameraModel:
         resample=resample,
         interpolation=upscalers[rng.integers(3)] if resample > 1.0 else cv2.INTER_AREA,
         resharpen=rng.uniform(0.3, 1.5) if resample != 1.0 and rng.uniform() < 0.4 else 0.0,
-        interlace=_interlace(rng),
+        line_sigma_px=rng.uniform(0.4, 1.3) if video else 0.0,
+        line_sharpen=rng.uniform(0.0, 2.0) if video else 0.0,
+        interlace=("none", "doubled", "mean")[rng.integers(3)] if video else "none",
         jpeg_quality=int(rng.integers(40, 99)) if rng.uniform() < 0.7 else None,
     )
 
 
-def _interlace(rng: np.random.Generator) -> str:
-    kind = rng.uniform()
-    return "doubled" if kind < 0.025 else "mean" if kind < 0.05 else "none"
-
-
 def expose(light: Plane, camera: CameraModel, rng: np.random.Generator | None) -> Plane:
-    """Linear light to the processed picture, 0 to 1, at the sensor's size; `rng` None: without noise."""
+    """Linear light, (H, W) or in colours (H, W, 3) RGB, to the processed luma, 0 to 1, (H, W); `rng` None: no noise."""
     picture = _sense(light * camera.exposure, camera, rng)
     picture = np.clip(_denoise(picture, camera), 0.0, 1.0) ** np.float32(1.0 / camera.gamma)
-    picture = _unsharp(picture, camera.sharpen, camera.sharpen_sigma_px)
+    picture = _unsharp(_along_lines(picture, camera), camera.sharpen, camera.sharpen_sigma_px)
     return np.clip(camera.offset + camera.contrast * picture, 0.0, 1.0).astype(np.float32)
 
 
 def _sense(light: Plane, camera: CameraModel, rng: np.random.Generator | None) -> Plane:
     """Bayer sampling, Poisson and read noise (as a Gaussian of their variance), saturation, demosaicing, luma."""
     red, blue = camera.balance or (1.0, 1.0)
-    mosaic = light.copy()
+    planes = cv2.split(light) if light.ndim == 3 else (light, light, light)
+    mosaic = planes[1].copy()
     if camera.balance:
-        mosaic[0::2, 1::2] *= red
-        mosaic[1::2, 0::2] *= blue
+        mosaic[0::2, 1::2] = planes[0][0::2, 1::2] * red
+        mosaic[1::2, 0::2] = planes[2][1::2, 0::2] * blue
     if rng is not None:
         variance = np.clip(mosaic, 0.0, 1.0) / camera.full_well_e + (camera.read_noise_e / camera.full_well_e) ** 2
         mosaic = mosaic + rng.normal(size=mosaic.shape).astype(np.float32) * np.sqrt(variance)
@@ -126,6 +130,15 @@ def _denoise(picture: Plane, camera: CameraModel) -> Plane:
         case _:
             return picture
     return clean.astype(np.float32)
+
+
+def _along_lines(picture: Plane, camera: CameraModel) -> Plane:
+    """Analogue video: limited bandwidth along a line, none across, and the camera's answer to it."""
+    if camera.line_sigma_px == 0.0:
+        return picture
+    smooth = cv2.GaussianBlur(picture, (0, 0), sigmaX=camera.line_sigma_px, sigmaY=1e-3)
+    softer = cv2.GaussianBlur(smooth, (0, 0), sigmaX=1.5, sigmaY=1e-3)
+    return np.clip(smooth + camera.line_sharpen * (smooth - softer), 0.0, 1.0).astype(np.float32)
 
 
 def _unsharp(picture: Plane, amount: float, sigma_px: float) -> Plane:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.training.textures import Plane
+from models.training.patterns import Plane
 
 SUPERSAMPLING = 7
 NO_BLUR_PX = 0.15
@@ -34,13 +35,69 @@ def disc_psf(radius_px: float, ring: float = 0.0) -> NDArray[np.float32]:
     return _disc(round(radius_px * 20), round(ring * 2))
 
 
-def defocus(scene: Plane, radius_px: float, *, gaussian: bool = False, ring: float = 0.0) -> Plane:
-    """`scene` through a disc of this radius, or through a Gaussian of the same second moment (σ = radius / 2)."""
-    if radius_px < NO_BLUR_PX:
+PUPIL_GRID = 256  # samples of the Fourier plane, a side
+PUPIL_LIMIT_WAVES = 5.0  # defocus at the pupil's rim beyond which the grid no longer follows the phase
+AIRY_RADIUS = 0.84  # an Airy disc's core as a Gaussian has σ = 0.42 λN (Zhang, Zerubia, Olivo-Marin 2007): 2σ
+
+
+@lru_cache(maxsize=1024)
+def _pupil(radius_20th: int, cutoff_100th: int, spherical_10th: int) -> NDArray[np.float32]:
+    radius_px, cutoff = radius_20th / 20, cutoff_100th / 100
+    finer = 2 * int(np.ceil(1.1 * cutoff)) + 1  # samples a pixel: odd, and enough that intensities are not aliased
+    rim = cutoff * PUPIL_GRID / (2 * finer)
+    axis = (np.arange(PUPIL_GRID) - PUPIL_GRID // 2) / rim
+    squared = axis[:, None] ** 2 + axis[None] ** 2
+    waves = radius_px * cutoff / 4 * squared + spherical_10th / 10 * (squared**2 - squared)
+    field = np.fft.fft2(np.fft.ifftshift(np.where(squared <= 1.0, np.exp(2j * np.pi * waves), 0.0)))
+    intensity = np.fft.fftshift(np.abs(field) ** 2)
+    reach = min(int(np.ceil(abs(radius_px) + 5.0 / cutoff + 2)), (PUPIL_GRID // finer - 1) // 2)
+    middle, half = PUPIL_GRID // 2, reach * finer + finer // 2
+    cut = intensity[middle - half : middle + half + 1, middle - half : middle + half + 1]
+    kernel = cut.reshape(2 * reach + 1, finer, 2 * reach + 1, finer).sum((1, 3))
+    return (kernel / kernel.sum()).astype(np.float32)
+
+
+def pupil_psf(radius_px: float, cutoff_per_px: float, spherical_waves: float = 0.0) -> NDArray[np.float32]:
+    """Scalar diffraction at a round pupil: |FFT(pupil · exp(2πi W))|², area-sampled, sum 1, odd side.
+
+    W(ρ) = w20 ρ² + w40 (ρ⁴ - ρ²) in waves, spherical aberration balanced by defocus (Goodman, Fourier Optics, 6.4).
+    A ray from the rim misses by 4 N λ w20, hence w20 = radius_px · cutoff / 4 with the incoherent cutoff
+    pitch / (λ N) in cycles per px. A negative radius is the other side of focus; they differ when there is spherical
+    aberration. Steps: 0.05 px, 0.01 cycles per px, 0.1 waves.
+    """
+    return _pupil(round(radius_px * 20), round(cutoff_per_px * 100), round(spherical_waves * 10))
+
+
+@dataclass(frozen=True, slots=True)
+class Psf:
+    """The shape of the blur: "disc" with a `ring`, "gaussian", or "pupil" with cutoff and spherical aberration."""
+
+    kind: str
+    ring: float = 0.0
+    cutoff_per_px: float = 1.0
+    spherical_waves: float = 0.0
+
+    @property
+    def least_px(self) -> float:
+        """Radius of the disc as wide as the blur that is left in focus: diffraction's."""
+        return AIRY_RADIUS / self.cutoff_per_px if self.kind == "pupil" else 0.0
+
+
+def defocus(scene: Plane, radius_px: float, psf: Psf) -> Plane:
+    """`scene` (H, W) through a blur of this radius; a Gaussian has the disc's second moment (σ = radius / 2).
+
+    Beyond PUPIL_LIMIT_WAVES geometry is right and diffraction is not needed: a disc.
+    """
+    pupil = psf.kind == "pupil" and abs(radius_px) * psf.cutoff_per_px / 4 <= PUPIL_LIMIT_WAVES
+    if abs(radius_px) < NO_BLUR_PX and not pupil:
         return scene
-    if gaussian:
-        return cv2.GaussianBlur(scene, (0, 0), radius_px / 2).astype(np.float32)
-    return cv2.filter2D(scene, -1, disc_psf(radius_px, ring), borderType=cv2.BORDER_REFLECT).astype(np.float32)
+    if psf.kind == "gaussian":
+        return cv2.GaussianBlur(scene, (0, 0), abs(radius_px) / 2).astype(np.float32)
+    if pupil:
+        kernel = pupil_psf(radius_px, psf.cutoff_per_px, psf.spherical_waves)
+    else:
+        kernel = disc_psf(abs(radius_px), psf.ring)
+    return cv2.filter2D(scene, -1, kernel, borderType=cv2.BORDER_REFLECT).astype(np.float32)
 
 
 def motion_psf(length_px: float, angle_rad: float) -> NDArray[np.float32]:

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.camera import FULL_SCALE, deliver, draw_camera, expose, quantise
-from models.training.optics import defocus, equivalent_radius_px, smear
-from models.training.textures import Photograph, Plane, draw_scene, photographs, source_sharpness
+from models.training.lens import draw_blur, through_lens
+from models.training.optics import Psf, defocus
+from models.training.patterns import Plane
+from models.training.textures import Photograph, draw_scene, photographs, source_sharpness
 
 TILE_PX = 128
 TILES = 3
@@ -62,37 +64,6 @@ class Samples:
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__))
 
 
-@dataclass(frozen=True, slots=True)
-class Blur:
-    """What the optics do: a base blur of the lens, defocus that may vary across the picture, and hand motion (px)."""
-
-    base_px: float
-    near_px: float
-    far_px: float
-    tilt_rad: float
-    gaussian: bool
-    ring: float
-    motion_px: float
-    motion_rad: float
-
-
-def draw_blur(rng: np.random.Generator) -> Blur:
-    """Three in ten nearly sharp, four in ten up to 4 px, three in ten up to 9 px; one in seven moves."""
-    kind = rng.uniform()
-    near = rng.uniform(0.0, 0.8 if kind < 0.3 else 4.0 if kind < 0.7 else 9.0)
-    varies = kind >= 0.3 and rng.uniform() < 0.4
-    return Blur(
-        base_px=abs(rng.normal(0.55, 0.3)) + 0.15,
-        near_px=near,
-        far_px=abs(near + rng.normal(0.0, 0.6 if kind < 0.7 else 1.5)) if varies else near,
-        tilt_rad=rng.uniform(0.0, 2 * np.pi),
-        gaussian=rng.uniform() < 0.2,
-        ring=(0.0, 0.0, 0.5, 1.0, 2.0)[rng.integers(5)],
-        motion_px=rng.uniform(0.5, 14.0) if rng.uniform() < 0.15 else 0.0,
-        motion_rad=rng.uniform(0.0, np.pi),
-    )
-
-
 def _light(rng: np.random.Generator, scene: Plane) -> Plane:
     """Illumination: level, glare before any blur (so that it is blurred with the scene, then clips), vignetting."""
     overexposed = rng.uniform() < 0.1
@@ -110,23 +81,6 @@ def _light(rng: np.random.Generator, scene: Plane) -> Plane:
         distance = (axis[None] - np.float32(x)) ** 2 + (axis[:, None] - np.float32(y)) ** 2
         light = light * (1 - np.float32(rng.uniform(0.1, 0.8)) * np.clip(distance / 1.2, 0, 1))
     return light
-
-
-def _blurred(sharp: Plane, blur: Blur) -> tuple[Plane, Plane]:
-    """The scene behind the lens, and the radius of its defocus at every pixel."""
-    near = defocus(sharp, blur.near_px, gaussian=blur.gaussian, ring=blur.ring)
-    if blur.far_px == blur.near_px:
-        picture, radius = near, np.full(sharp.shape, blur.near_px, np.float32)
-    else:
-        far = defocus(sharp, blur.far_px, gaussian=blur.gaussian, ring=blur.ring)
-        axis = np.linspace(-0.5, 0.5, len(sharp), dtype=np.float32)
-        share = np.clip(0.5 + np.cos(blur.tilt_rad) * axis[None] + np.sin(blur.tilt_rad) * axis[:, None], 0, 1)
-        share = share.astype(np.float32)
-        picture = near * (1 - share) + far * share
-        radius = blur.near_px * (1 - share) + blur.far_px * share
-    if blur.motion_px:
-        picture = smear(picture, blur.motion_px, blur.motion_rad)
-    return picture, equivalent_radius_px(radius, blur.base_px, blur.motion_px)
 
 
 def _tiles(plane: Plane) -> Plane:
@@ -183,10 +137,11 @@ def make_sample(rng: np.random.Generator, sources: list[Photograph]) -> Samples:
         for plane in source_sharpness(scene)
     )
     source = _tiles(high) / (_tiles(middle) + 1e-12) if scene.from_photograph else np.full((TILES, TILES), SHARP_SOURCE)
-    sharp = defocus(_light(rng, scene.luma), blur.base_px, gaussian=True)
-    light, radius = _blurred(sharp, blur)
+    sharp = defocus(_light(rng, scene.luma), blur.base_px, Psf("gaussian"))
+    light, radius = through_lens(sharp, blur, colour=camera.balance is not None)
+    in_focus = defocus(sharp, 0.0, blur.psf)
     noisy = deliver(expose(light, camera, rng), camera, FULL, rng.uniform(0.6, 1.5))
-    clean, ideal = (deliver(expose(plane, camera, None), camera, FULL) for plane in (light, sharp))
+    clean, ideal = (deliver(expose(plane, camera, None), camera, FULL) for plane in (light, in_focus))
     picture = quantise(noisy, camera)
     values = (
         _tiles(_radius_in_picture(radius, size)),

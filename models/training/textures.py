@@ -2,7 +2,7 @@
 
 Photographs come with scikit-image's wheel (CC0, see its data/README) or from a folder of the user's own. Procedural
 scenes are dead leaves (Lee, Mumford and Huang 2001: occluding shapes with a power law of sizes, the statistics of
-natural images), power-law noise, and mucosa with vessels and punctation. All sizes are px of the scene.
+natural images), power-law noise, and mucosa (`patterns` has what it may show). All sizes are px of the scene.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from models.errors import InputError
 from models.images import list_images, read_image
-
-Plane = NDArray[np.float32]
+from models.training.patterns import Plane, mosaic, punctation, stained, with_instrument, with_lettering
 
 DISPLAY_GAMMA = 2.2  # photographs are taken back to linear light with it
 DARKEST = 0.003  # linear; nothing reflects less
 SOURCE_SHARP = 0.8  # photographs: energy above σ = 1 px over that between σ = 1 and 2 px; below it is soft in itself
 GRAINED_SHARE = 0.3
-PHOTOGRAPH_SHARE, LEAVES_SHARE, MUCOSA_SHARE = 0.62, 0.16, 0.15  # the rest is power-law noise
+PHOTOGRAPH_SHARE, LEAVES_SHARE, MUCOSA_SHARE = 0.58, 0.16, 0.20  # the rest is power-law noise
+LETTERING_SHARE, INSTRUMENT_SHARE = 0.08, 0.12  # of the scenes that are no photographs
 
 WHEEL_PHOTOGRAPHS = (
     "astronaut", "brick", "camera", "chelsea", "clock", "coffee", "coins", "colorwheel", "grass", "gravel",
@@ -78,18 +78,22 @@ def _linear(luma: NDArray[Any]) -> Plane:
 
 
 def draw_scene(rng: np.random.Generator, sources: list[Photograph], size: int) -> Scene:
-    """One random square of texture."""
-    kind = rng.uniform()
+    """One random square of texture, now and then with lettering or an instrument before it."""
+    kind, from_photograph = rng.uniform(), False
     if kind < PHOTOGRAPH_SHARE:
-        plane = _crop(rng, sources[rng.integers(len(sources))].luma, size)
-        return Scene(_grained(rng, plane), from_photograph=True)
-    if kind < PHOTOGRAPH_SHARE + LEAVES_SHARE:
+        plane, from_photograph = _crop(rng, sources[rng.integers(len(sources))].luma, size), True
+    elif kind < PHOTOGRAPH_SHARE + LEAVES_SHARE:
         plane = dead_leaves(rng, size)
     elif kind < PHOTOGRAPH_SHARE + LEAVES_SHARE + MUCOSA_SHARE:
         plane = mucosa(rng, size)
     else:
-        plane = 0.4 + rng.uniform(0.01, 0.1) * power_noise(rng, size, rng.uniform(0.6, 2.4))
-    return Scene(_grained(rng, plane), from_photograph=False)
+        plane = (0.4 + rng.uniform(0.01, 0.1) * power_noise(rng, size, rng.uniform(0.6, 2.4))).astype(np.float32)
+    extra = rng.uniform()
+    if not from_photograph and extra < LETTERING_SHARE:
+        plane = with_lettering(rng, plane)
+    elif not from_photograph and extra < LETTERING_SHARE + INSTRUMENT_SHARE:
+        plane = with_instrument(rng, plane)
+    return Scene(_grained(rng, plane), from_photograph=from_photograph)
 
 
 def _grained(rng: np.random.Generator, plane: Plane) -> Plane:
@@ -161,7 +165,7 @@ def dead_leaves(rng: np.random.Generator, size: int) -> Plane:
 
 
 def vessels(rng: np.random.Generator, size: int) -> Plane:
-    """Wandering vessels of 0.5 to 4 px width and, in two of five, punctation; 0 where there is none, up to 1."""
+    """Wandering vessels of 0.5 to 4 px width; 0 where there is none, up to 1."""
     scale = 2
     canvas = np.zeros((size * scale, size * scale), np.float32)
     for _ in range(int(rng.integers(5, 60))):
@@ -173,16 +177,21 @@ def vessels(rng: np.random.Generator, size: int) -> Plane:
             path.append(point)
         strength, width = float(rng.uniform(0.3, 1.0)), int(rng.integers(1, 8))
         cv2.polylines(canvas, [np.array(path, np.int32)], False, strength, width, cv2.LINE_AA)
-    if rng.uniform() < 0.4:
-        for _ in range(int(rng.integers(50, 600))):
-            x, y = (int(value) for value in rng.uniform(0, size * scale, 2))
-            cv2.circle(canvas, (x, y), int(rng.integers(1, 5)), float(rng.uniform(0.3, 1.0)), -1, cv2.LINE_AA)
     return cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def mucosa(rng: np.random.Generator, size: int) -> Plane:
-    """Smooth tissue with slow shading, a little fine texture, and vessels."""
+    """Smooth tissue with slow shading, a little fine texture, vessels, in half of it mosaic or punctation, and patches
+    of acetowhite or iodine."""
     shading = 0.08 * power_noise(rng, size, rng.uniform(1.6, 2.6))
     grain = rng.uniform(0.0, 0.05) * power_noise(rng, size, rng.uniform(0.2, 1.3))
     tissue = 0.45 + shading + grain - rng.uniform(0.02, 0.25) * vessels(rng, size)
+    kind = rng.uniform()
+    if kind < 0.2:
+        tissue = tissue - rng.uniform(0.03, 0.25) * mosaic(rng, size)
+    elif kind < 0.5:
+        tissue = tissue - rng.uniform(0.03, 0.25) * punctation(rng, size)
+    tissue = np.asarray(tissue, np.float32)
+    if rng.uniform() < 0.4:
+        tissue = stained(rng, tissue)
     return (tissue * rng.uniform(0.5, 1.4)).astype(np.float32)

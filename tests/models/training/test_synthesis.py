@@ -10,7 +10,10 @@ import pytest
 pytest.importorskip("skimage", reason="textures come with scikit-image, of the extras test and train")
 
 from models.training.camera import draw_camera, expose, quantise
-from models.training.optics import defocus, disc_psf, equivalent_radius_px, motion_psf, smear
+from models.training.contact_sheet import CAPTION_PX, CELL_PX, sheet_of
+from models.training.lens import draw_blur, share_of, through_lens
+from models.training.optics import Psf, defocus, disc_psf, equivalent_radius_px, motion_psf, pupil_psf, smear
+from models.training.patterns import mosaic, patch, punctation, stained, with_instrument, with_lettering
 from models.training.samples import CHUNK, SIDE, make_sample, stream
 from models.training.textures import dead_leaves, mucosa, photographs, power_noise, vessels
 
@@ -33,11 +36,99 @@ def test_a_bright_rim_widens_a_disc() -> None:
     assert variance(disc_psf(4.0, ring=2.0)) > variance(disc_psf(4.0))
 
 
-@pytest.mark.parametrize("gaussian", [True, False])
-def test_defocus_adds_the_variance_of_a_disc_whichever_its_shape(gaussian: bool) -> None:
+@pytest.mark.parametrize("kind", ["gaussian", "disc"])
+def test_defocus_adds_the_variance_of_a_disc_whichever_its_shape(kind: str) -> None:
     point = np.zeros((65, 65), np.float32)
     point[32, 32] = 1.0
-    assert variance(defocus(point, 5.0, gaussian=gaussian)) == pytest.approx(5.0**2 / 4, rel=0.06)
+    assert variance(defocus(point, 5.0, Psf(kind))) == pytest.approx(5.0**2 / 4, rel=0.06)
+
+
+@pytest.mark.parametrize("cutoff", [0.35, 0.9, 1.5])
+def test_a_pupil_diffracts_to_its_cutoff_and_defocuses_by_the_radius(cutoff: float) -> None:
+    sharp, far = pupil_psf(0.0, cutoff), pupil_psf(8.0, cutoff)
+    for kernel in (sharp, far):
+        assert kernel.sum() == pytest.approx(1.0, abs=1e-5)
+        assert np.allclose(kernel, kernel[::-1, ::-1], atol=1e-6)
+    assert variance(far) - variance(sharp) == pytest.approx(8.0**2 / 4, rel=0.1)
+    transfer = np.abs(np.fft.rfft2(sharp, (256, 256)))
+    beyond = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.rfftfreq(256)[None]) > cutoff
+    assert not beyond.any() or transfer[beyond].max() < 0.02  # the cut-off tails of the kernel ripple a little
+
+
+def test_in_focus_a_pupil_transfers_what_theory_says() -> None:
+    """Modulation of a round pupil without aberration (Goodman, 6.3), times that of a square pixel."""
+    cutoff = 0.45  # below half a cycle per px: nothing folds back
+    transfer = np.abs(np.fft.rfft(pupil_psf(0.0, cutoff).sum(0), 400))
+    frequency = np.fft.rfftfreq(400)
+    share = np.minimum(frequency / cutoff, 1.0)
+    theory = 2 / np.pi * (np.arccos(share) - share * np.sqrt(1 - share**2)) * np.sinc(frequency)
+    assert transfer == pytest.approx(theory, abs=0.04)
+
+
+def test_spherical_aberration_tells_the_two_sides_of_focus_apart() -> None:
+    assert np.allclose(pupil_psf(4.0, 0.9), pupil_psf(-4.0, 0.9), atol=1e-6)
+    assert np.abs(pupil_psf(4.0, 0.9, 0.5) - pupil_psf(-4.0, 0.9, 0.5)).max() > 0.003
+
+
+def test_a_lens_with_colours_blurs_them_differently_and_says_their_mean() -> None:
+    rng = np.random.default_rng(5)
+    scene = power_noise(rng, 128, 1.0)
+    plain = replace(
+        draw_blur(rng),
+        psf=Psf("disc"),
+        near_px=2.0,
+        far_px=2.0,
+        field="flat",
+        motion_px=0.0,
+        base_px=0.0,
+        chroma_px=1.0,
+    )
+    picture, radius = through_lens(scene, plain, colour=True)
+    red, green, blue = (picture[20:-20, 20:-20, channel].std() for channel in range(3))
+    assert red < green < blue
+    assert radius == pytest.approx(np.sqrt(0.299 * 9 + 0.587 * 4 + 0.114), abs=1e-4)
+    grey, radius = through_lens(scene, plain, colour=False)
+    assert grey.shape == scene.shape
+    assert radius == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("field", ["tilt", "curved"])
+def test_blur_grows_over_the_field_from_near_to_far(field: str) -> None:
+    rng = np.random.default_rng(6)
+    blur = replace(draw_blur(rng), field=field, near_px=1.0, far_px=6.0, tilt_rad=0.0, centre=(-0.5, 0.0))
+    blur = replace(blur, motion_px=0.0, base_px=0.0, chroma_px=0.0, psf=Psf("disc"))
+    share = share_of(blur, 100)
+    assert share is not None
+    assert share.min() >= 0.0
+    assert share.max() <= 1.0
+    _, radius = through_lens(power_noise(rng, 100, 1.0), blur, colour=True)
+    assert radius[50, 2] < radius[50, 50] < radius[50, 97]
+
+
+@pytest.mark.parametrize("paint", [mosaic, punctation])
+def test_patterns_of_vessels_stay_within_nothing_and_all(paint) -> None:  # type: ignore[no-untyped-def]
+    found = paint(np.random.default_rng(3), 150)
+    assert found.shape == (150, 150)
+    assert 0.0 <= found.min() < 0.05
+    assert 0.3 < found.max() <= 1.0
+
+
+@pytest.mark.parametrize("change", [stained, with_instrument, with_lettering])
+def test_what_lies_over_a_scene_changes_a_part_of_it(change) -> None:  # type: ignore[no-untyped-def]
+    before = np.full((150, 150), 0.4, np.float32)
+    changed = [change(np.random.default_rng(seed), before) for seed in range(6)]
+    assert all(np.isfinite(after).all() and after.min() >= -0.01 for after in changed)
+    assert sum(np.abs(after - before).max() > 0.05 for after in changed) >= 4
+
+
+def test_a_sharp_outline_is_sharp_and_a_soft_one_is_not() -> None:
+    sharp, soft = (np.abs(np.diff(patch(np.random.default_rng(2), 200, sharp=kind))).max() for kind in (True, False))
+    assert sharp > 3 * soft
+
+
+def test_a_contact_sheet_shows_each_sample_once() -> None:
+    samples = make_sample(np.random.default_rng(1), photographs())
+    assert sheet_of(samples, 3).shape == (CELL_PX + CAPTION_PX, 3 * CELL_PX)
 
 
 def test_a_smear_has_the_variance_of_a_line_and_joins_the_radius() -> None:
