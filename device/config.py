@@ -69,6 +69,9 @@ class GateConfig(Section):
 
 class ModelConfig(Section):
     manifest: str | None = Field(None, description="manifest of the model; none: the one that is shipped")
+    trusted_keys: str | None = Field(
+        None, description="folder of public keys (PEM) whose signature on a model is trusted besides the shipped one's"
+    )
     threads: int = Field(1, ge=1, le=4, description="threads of the classifier")
     criterion_px: float | None = Field(
         None, gt=0.0, le=20.0, description="largest blur radius that is in focus, px; none: the model's own"

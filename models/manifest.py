@@ -137,7 +137,16 @@ class Manifest(_Strict):
 
 def load_manifest(path: Path) -> Manifest:
     """Read and check a manifest (JSON). Raises ModelError, one line: file, key, what is wrong."""
-    text = _read(path, MAX_MANIFEST_BYTES, "model manifest")
+    return parse_manifest(read_manifest(path), path)
+
+
+def read_manifest(path: Path) -> bytes:
+    """The bytes of a manifest, not parsed. Raises ModelError if it is missing, unreadable or too long."""
+    return _read(path, MAX_MANIFEST_BYTES, "model manifest")
+
+
+def parse_manifest(text: bytes, path: Path) -> Manifest:
+    """What the manifest says; `path` is for messages. Raises ModelError as `load_manifest`."""
     try:
         json.loads(text, parse_constant=_not_a_number, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
@@ -171,7 +180,16 @@ def read_model(manifest: Manifest, folder: Path) -> bytes:
     Raises ModelError if the file is missing, unreadable or another one. Nothing has parsed it by then.
     """
     path = folder / manifest.file
-    content = _read(path, MAX_MODEL_BYTES, "model")
+    return check_digest(manifest, read_whole_model(path), path)
+
+
+def read_whole_model(path: Path) -> bytes:
+    """The bytes of an ONNX file, not parsed. Raises ModelError if it is missing, unreadable or too long."""
+    return _read(path, MAX_MODEL_BYTES, "model")
+
+
+def check_digest(manifest: Manifest, content: bytes, path: Path) -> bytes:
+    """`content`, if it is the model of `manifest`; `path` is for the message. Raises ModelError if it is not."""
     found = hashlib.sha256(content).hexdigest()
     if found != manifest.sha256:
         raise ModelError(

@@ -13,8 +13,18 @@ from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 from models.classifier import Judging
 from models.errors import InputError, ModelError, one_line
 from models.focusmap import FocusMap, Luma, TileGrid
-from models.manifest import OUTPUT_NAMES, Manifest, load_manifest, read_model
+from models.manifest import (
+    OUTPUT_NAMES,
+    Manifest,
+    check_digest,
+    load_manifest,
+    parse_manifest,
+    read_manifest,
+    read_model,
+    read_whole_model,
+)
 from models.scores import check_scores, focus_map_of, grid_of, knots_of
+from models.signing import trusted_keys, verify
 
 SHIPPED = "focus-s"
 
@@ -108,20 +118,48 @@ def shipped_manifest() -> Path:
     return Path(str(files("models"))) / "weights" / f"{SHIPPED}.json"
 
 
-def load_classifier(manifest_path: Path | None = None, *, threads: int = 1, self_test: bool = True) -> OnnxClassifier:
+def load_classifier(
+    manifest_path: Path | None = None,
+    *,
+    threads: int = 1,
+    self_test: bool = True,
+    unsigned: bool = False,
+    keys_folder: Path | None = None,
+) -> OnnxClassifier:
     """The model of a manifest (None: the shipped one), verified before it is parsed and tested before it is used.
 
-    `threads` are those of ONNX Runtime, at least 1. Raises ModelError, one line, if the manifest is missing or wrong,
-    the model is not the manifest's, does not load, has other inputs or outputs, or fails its golden vectors;
-    InputError for `threads` below 1.
+    `threads` are those of ONNX Runtime, at least 1. `keys_folder` holds public keys that are trusted besides the
+    package's; `unsigned` does without a signature, for work at a desk. Raises ModelError, one line, if the manifest is
+    missing or wrong, the model is not the manifest's or not signed, does not load, has other inputs or outputs, or
+    fails its golden vectors; InputError for `threads` below 1.
     """
     manifest_path = manifest_path or shipped_manifest()
-    manifest = load_manifest(manifest_path)
-    session = _session(manifest, read_model(manifest, manifest_path.parent), threads)
-    classifier = OnnxClassifier(manifest, session)
+    if unsigned:
+        manifest = load_manifest(manifest_path)
+        content = read_model(manifest, manifest_path.parent)
+    else:
+        manifest, content, _ = read_signed(manifest_path, keys_folder)
+    classifier = OnnxClassifier(manifest, _session(manifest, content, threads))
     if self_test:
         classifier.self_test()
     return classifier
+
+
+def read_signed(manifest_path: Path, keys_folder: Path | None = None) -> tuple[Manifest, bytes, str]:
+    """Manifest, model and the identity of the key that signed both; the very bytes that were verified are parsed.
+
+    The model is the file beside the manifest with its name and the ending .onnx, whatever the manifest says, since
+    nothing in it is believed yet. Raises ModelError as `load_classifier`.
+    """
+    text, model_path = read_manifest(manifest_path), manifest_path.with_suffix(".onnx")
+    content = read_whole_model(model_path)
+    identity = verify(text, content, manifest_path, trusted_keys(keys_folder))
+    manifest = parse_manifest(text, manifest_path)
+    if manifest.file != model_path.name:
+        raise ModelError(
+            f"{manifest_path}: names {manifest.file}, due is {model_path.name}; gate stays closed, rename and sign anew"
+        )
+    return manifest, check_digest(manifest, content, model_path), identity
 
 
 def _session(manifest: Manifest, model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -40,6 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     bench.add_argument("--seconds", type=float, default=DEFAULT_SECONDS, metavar="S", help="how long (default: 10)")
     bench.add_argument("--repeats", type=int, metavar="N", help="how many turns of each, instead of --seconds")
     bench.add_argument("--model", type=Path, metavar="PATH", help="manifest of another model than the one shipped")
+    bench.add_argument("--unsigned", action="store_true", help="take a model that nobody has signed")
     bench.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     bench.set_defaults(run=_run)
 
@@ -58,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--seconds {arguments.seconds:g} is not possible; allowed: above 0 to {MAX_SECONDS:g}")
     if repeats is not None and not 1 <= repeats <= MAX_REPEATS:
         raise InputError(f"--repeats {repeats} is not possible; allowed: 1 to {MAX_REPEATS}")
-    classifier = load_classifier(arguments.model, threads=1)
+    classifier = load_classifier(arguments.model, threads=1, unsigned=arguments.unsigned)
     memory = benchmark.measure_memory(arguments.model)
     end_ns = time.monotonic_ns() + round(arguments.seconds * SECOND)
 

@@ -49,6 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--threshold", type=float, metavar="P", help="smallest p_in_focus that counts")
     parser.add_argument("--crops", action="store_true", help="judge each square cut out, without its surroundings")
     parser.add_argument("--model", type=Path, metavar="PATH", help="manifest of another model than the one shipped")
+    parser.add_argument("--unsigned", action="store_true", help="take a model that nobody has signed")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the tables")
     parser.add_argument("--html", type=Path, metavar="PAGE", help="write a page with plots and the worst mistakes")
     parser.set_defaults(run=_run)
@@ -68,7 +69,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.html is not None and not arguments.html.resolve().parent.is_dir():
         raise InputError(f"--html {arguments.html}: its folder does not exist; make it first")
     dataset = load_datasets(arguments.datasets)
-    classifier = load_classifier(arguments.model)
+    classifier = load_classifier(arguments.model, unsigned=arguments.unsigned)
     judging = Judging(criterion_px=arguments.criterion_px, threshold=arguments.threshold)
     with Progress(console=Console(file=sys.stderr), transient=True) as progress:
         task = progress.add_task("judging", total=len(by_image(dataset.squares)))

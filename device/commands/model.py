@@ -1,4 +1,4 @@
-"""`focusgate model show|verify`: which model judges, what is known of it, and whether it is whole."""
+"""`focusgate model show|verify|sign|keygen`: which model judges, whether it is whole, and who vouches for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.errors import ExitCode
+from models.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from models.manifest import Manifest
@@ -16,27 +16,42 @@ examples:
   focusgate model show                       the shipped model: name, hash, limits, figures, sources
   focusgate model verify                     is its file the manifest's, and does it still give the same scores?
   focusgate model verify weights/mine.json   the same for a model of your own
+  focusgate model keygen --out ~/keys        a pair of keys: the private one stays with you
+  focusgate model sign weights/mine.json --key ~/keys/private.pem
+                                             then name a folder with public.pem as model.trusted_keys
 """
+
+PRIVATE, PUBLIC = "private.pem", "public.pem"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `model` to the command line."""
     model = subparsers.add_parser(
         "model",
-        help="show or verify the model",
+        help="show, verify or sign a model",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     actions = model.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, summary, run in (
         ("show", "say what is known of the model", _show),
-        ("verify", "compare the model's hash with the manifest and run its golden vectors", _verify),
+        ("verify", "check signature and hash of the model and run its golden vectors", _verify),
     ):
         action = actions.add_parser(name, help=summary, description=summary)
         action.add_argument(
             "manifest", type=Path, nargs="?", help="manifest (JSON) of the model; default: the shipped one"
         )
         action.set_defaults(run=run)
+        if name == "verify":
+            action.add_argument("--trusted", type=Path, metavar="DIR", help="folder of public keys trusted besides")
+            action.add_argument("--unsigned", action="store_true", help="do without a signature")
+    sign = actions.add_parser("sign", help="sign a model", description="Sign a model and its manifest.")
+    sign.add_argument("manifest", type=Path, help="manifest (JSON); the model lies beside it under the same name")
+    sign.add_argument("--key", type=Path, required=True, metavar="FILE", help="private key (PEM)")
+    sign.set_defaults(run=_sign)
+    keygen = actions.add_parser("keygen", help="make a pair of keys", description="Make a pair of Ed25519 keys.")
+    keygen.add_argument("--out", type=Path, required=True, metavar="DIR", help=f"folder for {PRIVATE} and {PUBLIC}")
+    keygen.set_defaults(run=_keygen)
 
 
 def facts(manifest: Manifest) -> list[tuple[str, str]]:
@@ -93,11 +108,45 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from models.onnx_classifier import load_classifier
+    from models.onnx_classifier import load_classifier, read_signed, shipped_manifest
 
-    classifier = load_classifier(arguments.manifest, self_test=False)
+    path = arguments.manifest or shipped_manifest()
+    if not arguments.unsigned:
+        print(f"{path}: signed by key {read_signed(path, arguments.trusted)[2]}, which is trusted")
+    classifier = load_classifier(path, self_test=False, unsigned=arguments.unsigned, keys_folder=arguments.trusted)
     worst = classifier.self_test()
     vectors = len(classifier.manifest.golden)
     print(f"{classifier.manifest.file}: the file of its manifest (SHA-256 {classifier.sha256})")
     print(f"golden vectors: {vectors} of {vectors} right, largest deviation {100 * worst:.2g} % of what is allowed")
+    return ExitCode.OK
+
+
+def _sign(arguments: argparse.Namespace) -> int:
+    """Only a model that is whole and passes its golden vectors is signed."""
+    from models.manifest import read_manifest, read_whole_model
+    from models.onnx_classifier import load_classifier
+    from models.signing import load_private_key, sign, signature_path
+
+    path: Path = arguments.manifest
+    key = load_private_key(arguments.key)
+    load_classifier(path, unsigned=True)
+    target = signature_path(path)
+    try:
+        target.write_bytes(sign(read_manifest(path), read_whole_model(path.with_suffix(".onnx")), key))
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written ({error.strerror})") from None
+    print(f"{target}: written")
+    return ExitCode.OK
+
+
+def _keygen(arguments: argparse.Namespace) -> int:
+    from models.signing import new_key
+
+    try:
+        arguments.out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{arguments.out}: cannot make this folder ({error.strerror})") from None
+    private, public = arguments.out / PRIVATE, arguments.out / PUBLIC
+    identity = new_key(private, public)
+    print(f"{private}: keep it to yourself, off the device and off every repository\n{public}: key {identity}")
     return ExitCode.OK

@@ -114,7 +114,8 @@ def _run(arguments: argparse.Namespace) -> int:
     named = arguments.profile or config.profile.file
     profile = load_profile(Path(named)) if named else None
     manifest = Path(config.model.manifest) if config.model.manifest else None
-    classifier = load_classifier(manifest, threads=config.model.threads)
+    trusted = Path(config.model.trusted_keys) if config.model.trusted_keys else None
+    classifier = load_classifier(manifest, threads=config.model.threads, keys_folder=trusted)
     with ExitStack() as stack:
         trace = stack.enter_context(_open_trace(arguments.trace)) if arguments.trace else None
         clock = FakeClock() if arguments.instant else MonotonicClock()

@@ -73,8 +73,8 @@ class Probe(Protocol):
 
     def write_test(self, folder: Path) -> Written: ...
 
-    def model(self, manifest: Path | None) -> str:
-        """Verify, load and test the model; its name, version and digest."""
+    def model(self, manifest: Path | None, trusted_keys: Path | None) -> str:
+        """Verify, load and test the model; its name and digest."""
         ...
 
 
@@ -154,8 +154,8 @@ class SystemProbe:
             took_s = time.monotonic() - begun_s
         return Written(TEST_BYTES / 1e6 / max(took_s, 1e-6), shutil.disk_usage(folder).free)
 
-    def model(self, manifest: Path | None) -> str:
+    def model(self, manifest: Path | None, trusted_keys: Path | None) -> str:
         from models.onnx_classifier import load_classifier  # noqa: PLC0415 - ONNX Runtime takes a second to load
 
-        classifier = load_classifier(manifest)
+        classifier = load_classifier(manifest, keys_folder=trusted_keys)
         return f"{classifier.name}, SHA-256 {classifier.sha256[:12]}…"

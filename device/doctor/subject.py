@@ -32,6 +32,7 @@ class Subject:
     store: Path = Path()
     profile: Path | None = None
     manifest: Path | None = None
+    trusted_keys: Path | None = None
     config_file: Path | None = None
 
     @property
@@ -57,5 +58,6 @@ def subject_of(config: Config, config_file: Path | None, store: Path, profile: P
         store=store,
         profile=profile,
         manifest=Path(config.model.manifest) if config.model.manifest else None,
+        trusted_keys=Path(config.model.trusted_keys) if config.model.trusted_keys else None,
         config_file=config_file,
     )

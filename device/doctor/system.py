@@ -130,9 +130,9 @@ def clock(probe: Probe) -> Finding:
 
 
 def model(probe: Probe, device: Subject) -> Finding:
-    """Digest before parsing, then the golden vectors: as at every start."""
+    """Signature and digest before parsing, then the golden vectors: as at every start."""
     try:
-        return ok("model", f"{probe.model(device.manifest)}, golden vectors pass")
+        return ok("model", f"{probe.model(device.manifest, device.trusted_keys)}, signed, golden vectors pass")
     except FocusgateError as error:
         return failure("model", one_line(error), REINSTALL if device.board else "install focusgate anew")
 

@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     options.add_argument("--retrain", action="store_true", help="train again and compare (many minutes)")
     chosen = options.parse_args(argv)
     manifest = load_manifest(chosen.manifest)
-    share = load_classifier(chosen.manifest, self_test=False).self_test()
+    share = load_classifier(chosen.manifest, self_test=False, unsigned=True).self_test()
     print(f"{chosen.manifest}: digest right, golden vectors within {share:.0%} of their tolerance")
     model, pictures = read_model(manifest, chosen.manifest.parent), fresh_pictures()
     parity = deviation(network_from(model, manifest.tile_px), model, pictures)

@@ -82,7 +82,10 @@ def with_instrument(rng: np.random.Generator, scene: Plane) -> Plane:
         grain = cv2.resize(rng.normal(size=(side, 4)).astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
         shade = shade * (1 + np.float32(rng.uniform(0.0, 0.15)) * grain)
     inside = (np.abs(across) < 1.0).astype(np.float32)
-    cover, metal = _reduced(inside, size), _reduced(np.asarray(shade * inside, np.float32), size)
+    cover, metal = (
+        _reduced(np.asarray(inside, np.float32), size),
+        _reduced(np.asarray(shade * inside, np.float32), size),
+    )
     return scene * (1 - cover) + metal
 
 
@@ -96,7 +99,7 @@ def with_lettering(rng: np.random.Generator, scene: Plane) -> Plane:
         text = "".join(rng.choice(list(LETTERS), int(rng.integers(3, 30))))
         font, bold = FONTS[rng.integers(len(FONTS))], max(1, int(rng.uniform(0.6, 2.5) * scale))
         cv2.putText(canvas, text, (int(rng.integers(-20, size)), line), font, scale, 255, bold, cv2.LINE_AA)
-    ink = _reduced(canvas.astype(np.float32) / 255, size) * np.float32(rng.uniform(0.3, 1.0))
+    ink = _reduced(canvas.astype(np.float32) / np.float32(255), size) * np.float32(rng.uniform(0.3, 1.0))
     if rng.uniform() < 0.5:
         ink = ink * patch(rng, size, sharp=False)
     level = np.float32(0.02 if scene.mean() > 0.25 else rng.uniform(0.5, 1.0))

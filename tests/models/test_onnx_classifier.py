@@ -27,7 +27,7 @@ def picture(height: int = 100, width: int = 140, seed: int = 1, top: int = 120) 
 
 
 def test_a_frame_is_judged_tile_by_tile(tiny: Path, reference: Reference) -> None:
-    classifier: Classifier = load_classifier(tiny)
+    classifier: Classifier = load_classifier(tiny, unsigned=True)
     luma = picture()
     found = classifier.judge(luma, Judging(), frame_id=7, exposed_ns=11)
     assert (found.grid.rows, found.grid.columns, found.grid.width) == (3, 4, 32)
@@ -39,7 +39,7 @@ def test_a_frame_is_judged_tile_by_tile(tiny: Path, reference: Reference) -> Non
 
 def test_the_blur_radius_is_where_the_probability_is_one_half(tiny: Path) -> None:
     luma = np.full((32, 64), 64, np.uint8)  # the tiny model says: radius 64 / 32 = 2 px
-    assert np.allclose(load_classifier(tiny).judge(luma, Judging()).blur_px, 2.0, atol=0.1)
+    assert np.allclose(load_classifier(tiny, unsigned=True).judge(luma, Judging()).blur_px, 2.0, atol=0.1)
 
 
 def test_dark_glare_and_smooth_tiles_are_not_judged(tiny: Path) -> None:
@@ -47,7 +47,7 @@ def test_dark_glare_and_smooth_tiles_are_not_judged(tiny: Path) -> None:
     luma[:, 32:64] //= 32
     luma[:, 64:80] = 255
     luma[:, 96:] = 60
-    cause = load_classifier(tiny).judge(luma, Judging()).cause
+    cause = load_classifier(tiny, unsigned=True).judge(luma, Judging()).cause
     assert cause.tolist() == [[Cause.JUDGED, Cause.DARK, Cause.GLARE, Cause.NO_DETAIL]]
 
 
@@ -73,7 +73,7 @@ def classifier(
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "tiny.onnx").write_bytes(tiny_bytes)
     (folder / "tiny.json").write_text(json.dumps(tiny_values), encoding="utf-8")
-    return load_classifier(folder / "tiny.json")
+    return load_classifier(folder / "tiny.json", unsigned=True)
 
 
 def test_a_read_only_view_into_a_padded_buffer_is_judged_in_place(classifier: Classifier) -> None:
@@ -106,8 +106,8 @@ def test_the_golden_vectors_are_run_at_load_and_a_deviation_is_named(tiny: Path)
     values["golden"][0]["expected"]["mean_luma"][1][2] += 0.5
     tiny.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(ModelError, match=r"self-test failed: golden vector 1, output mean_luma is off by 0\.5"):
-        load_classifier(tiny)
-    load_classifier(tiny, self_test=False)
+        load_classifier(tiny, unsigned=True)
+    load_classifier(tiny, self_test=False, unsigned=True)
 
 
 @pytest.mark.parametrize("expected", [[[1.0]], [[1.0, 2.0], [3.0]]])
@@ -116,7 +116,7 @@ def test_a_golden_vector_of_another_shape_fails_the_self_test(tiny: Path, expect
     values["golden"][0]["expected"]["detectable"] = expected
     tiny.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(ModelError, match="output detectable is off by inf"):
-        load_classifier(tiny)
+        load_classifier(tiny, unsigned=True)
 
 
 def test_a_golden_vector_smaller_than_a_tile_is_refused(tiny: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_golden_vector_smaller_than_a_tile_is_refused(tiny: Path) -> None:
     values["tile_px"] = 128
     tiny.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(ModelError, match="smaller than a tile"):
-        load_classifier(tiny)
+        load_classifier(tiny, unsigned=True)
 
 
 def with_model(tiny: Path, content: bytes) -> Path:
@@ -138,7 +138,7 @@ def with_model(tiny: Path, content: bytes) -> Path:
 @pytest.mark.parametrize("content", [b"", b"not a model", bytes(1000)])
 def test_a_file_that_is_no_model_is_one_line(tiny: Path, content: bytes) -> None:
     with pytest.raises(ModelError, match=r"model tiny: .*gate stays closed") as caught:
-        load_classifier(with_model(tiny, content))
+        load_classifier(with_model(tiny, content), unsigned=True)
     assert "\n" not in str(caught.value)
 
 
@@ -151,7 +151,7 @@ def test_another_model_in_the_place_of_the_right_one_is_not_even_parsed(
     parsed: list[object] = []
     monkeypatch.setattr("onnxruntime.InferenceSession", lambda *a, **_: parsed.append(a))
     with pytest.raises(ModelError, match="not the model of its manifest"):
-        load_classifier(tiny)
+        load_classifier(tiny, unsigned=True)
     assert parsed == []
 
 
@@ -175,14 +175,14 @@ def test_a_model_with_other_inputs_or_outputs_is_refused(
     tiny: Path, tiny_bytes: bytes, old: str, new: str, message: str
 ) -> None:
     with pytest.raises(ModelError, match=message):
-        load_classifier(with_model(tiny, renamed(tiny_bytes, old, new)))
+        load_classifier(with_model(tiny, renamed(tiny_bytes, old, new)), unsigned=True)
 
 
 def test_a_model_that_fails_while_running_is_one_line(tiny: Path, tiny_bytes: bytes) -> None:
     model = onnx.load_model_from_string(tiny_bytes)
     edges = next(entry for entry in model.graph.initializer if entry.name == "edges")
     edges.CopyFrom(onnx.numpy_helper.from_array(np.ones((7, 11, 5), np.float32), "edges"))  # fits no grid of tiles
-    classifier = load_classifier(with_model(tiny, model.SerializeToString()), self_test=False)
+    classifier = load_classifier(with_model(tiny, model.SerializeToString()), self_test=False, unsigned=True)
     with pytest.raises(ModelError, match="failed on a frame") as caught:
         classifier.judge(picture(), Judging())
     assert "\n" not in str(caught.value)
@@ -190,10 +190,10 @@ def test_a_model_that_fails_while_running_is_one_line(tiny: Path, tiny_bytes: by
 
 def test_a_missing_manifest_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot read the model manifest"):
-        load_classifier(tmp_path / "none.json")
+        load_classifier(tmp_path / "none.json", unsigned=True)
 
 
 @pytest.mark.parametrize("threads", [0, -1])
 def test_less_than_one_thread_is_refused(tiny: Path, threads: int) -> None:
     with pytest.raises(InputError, match="threads"):
-        load_classifier(tiny, threads=threads)
+        load_classifier(tiny, threads=threads, unsigned=True)

@@ -129,7 +129,7 @@ def test_the_frame_is_the_same_every_time_and_full_of_detail(small_frame: None) 
 
 def test_the_whole_loop_opens_the_gate_after_three_passing_frames(tiny: Path) -> None:
     clock = FakeClock(10**9)
-    loop = benchmark.whole_loop(load_classifier(tiny), clock)
+    loop = benchmark.whole_loop(load_classifier(tiny, unsigned=True), clock)
     sharp = np.random.default_rng(4).integers(10, 40, (96, 160)).astype(np.uint8)  # radius < 1 px to the tiny model
     states: list[GateState] = []
     for _ in range(3):
@@ -142,7 +142,7 @@ def test_the_whole_loop_opens_the_gate_after_three_passing_frames(tiny: Path) ->
 
 def test_the_table_has_every_method_and_every_goal(tiny: Path, small_frame: None, capsys: Capsys) -> None:
     threads = cv2.getNumThreads()
-    assert run("--model", str(tiny), "--repeats", "2") == ExitCode.OK
+    assert run("--unsigned", "--model", str(tiny), "--repeats", "2") == ExitCode.OK
     shown = capsys.readouterr().out
     for name in (benchmark.MEMCPY, benchmark.FAST_LAPLACIAN, benchmark.BARE, benchmark.WHOLE, "MiB", "2 turns"):
         assert name in shown
@@ -154,7 +154,7 @@ def test_json_holds_the_same_for_a_program(
     tiny: Path, small_frame: None, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(benchmark, "measure_memory", lambda _: benchmark.Memory(90.0, 100.0, 110.0))
-    assert run("--model", str(tiny), "--seconds", "0.001", "--json") == ExitCode.OK
+    assert run("--unsigned", "--model", str(tiny), "--seconds", "0.001", "--json") == ExitCode.OK
     found = json.loads(capsys.readouterr().out)
     assert found["rounds"] == bench.MIN_ROUNDS
     assert found["memory"]["added_mib"] == 20.0
@@ -165,7 +165,7 @@ def test_json_holds_the_same_for_a_program(
 @pytest.mark.parametrize("words", [("--seconds", "0"), ("--seconds", "nan"), ("--seconds", "1e9"), ("--repeats", "0")])
 def test_a_duration_that_cannot_be_is_refused(tiny: Path, words: tuple[str, str]) -> None:
     with pytest.raises(InputError, match=f"{words[0]} .* allowed"):
-        run("--model", str(tiny), *words)
+        run("--unsigned", "--model", str(tiny), *words)
 
 
 def test_memory_is_measured_in_a_process_of_its_own(tiny: Path) -> None:

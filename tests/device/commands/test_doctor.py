@@ -27,7 +27,7 @@ def run(*words: str) -> int:
 def _a_desk_with_a_model_and_nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "CONFIG_FILE", tmp_path / "none.toml")
     monkeypatch.setattr(doctor, "PROFILE_FILE", tmp_path / "none.json")
-    monkeypatch.setattr(SystemProbe, "model", lambda _self, _manifest: "a model")
+    monkeypatch.setattr(SystemProbe, "model", lambda _self, _manifest, _keys: "a model")
     monkeypatch.setenv("FOCUSGATE_STORE", str(tmp_path / "not" / "yet" / "made"))
 
 
@@ -42,7 +42,7 @@ def test_a_desk_passes_and_says_that_it_is_no_board(capsys: pytest.CaptureFixtur
 def test_json_holds_every_finding_and_the_number_of_failures(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: SystemProbe, manifest: Path | None) -> str:
+    def broken(self: SystemProbe, manifest: Path | None, keys: Path | None) -> str:
         raise ModelError("no model")
 
     monkeypatch.setattr(SystemProbe, "model", broken)

@@ -40,14 +40,17 @@ def table(tmp_path: Path) -> Path:
 
 
 def test_the_table_shows_every_method_and_every_scene(table: Path, tiny: Path, capsys: Capsys) -> None:
-    assert run(table, "--model", tiny) == ExitCode.OK
+    assert run(table, "--unsigned", "--model", tiny) == ExitCode.OK
     shown = capsys.readouterr().out
     for text in ("tiny 1.0", "6 squares of 2 images: 4 in, 2 out", "Tenengrad", "one", "two", "worst"):
         assert text in shown
 
 
 def test_json_holds_every_figure(table: Path, tiny: Path, capsys: Capsys) -> None:
-    assert run(table, "--model", tiny, "--json", "--criterion-px", "2.5", "--threshold", "0.6") == ExitCode.OK
+    assert (
+        run(table, "--unsigned", "--model", tiny, "--json", "--criterion-px", "2.5", "--threshold", "0.6")
+        == ExitCode.OK
+    )
     found = json.loads(capsys.readouterr().out)
     assert (found["criterion_px"], found["threshold"], found["crops"]) == (2.5, 0.6, False)
     model = found["methods"][0]["pooled"]
@@ -55,7 +58,7 @@ def test_json_holds_every_figure(table: Path, tiny: Path, capsys: Capsys) -> Non
 
 
 def test_the_page_is_written_beside_the_table(table: Path, tiny: Path, tmp_path: Path, capsys: Capsys) -> None:
-    assert run(table, "--model", tiny, "--crops", "--html", tmp_path / "page.html") == ExitCode.OK
+    assert run(table, "--unsigned", "--model", tiny, "--crops", "--html", tmp_path / "page.html") == ExitCode.OK
     assert "one/a.png" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Tenengrad" in capsys.readouterr().out
 
@@ -64,31 +67,31 @@ def test_many_scenes_are_cut_short_on_the_terminal_only(
     table: Path, tiny: Path, capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(eval_command, "MOST_SCENES", 1)
-    run(table, "--model", tiny)
+    run(table, "--unsigned", "--model", tiny)
     assert "and 1 more" in capsys.readouterr().out
 
 
 def test_an_image_that_is_missing_is_named(table: Path, tiny: Path) -> None:
     (table.parent / "two" / "a.png").unlink()
     with pytest.raises(InputError, match=r"two.a\.png"):
-        run(table, "--model", tiny)
+        run(table, "--unsigned", "--model", tiny)
 
 
 def test_a_page_in_a_folder_that_does_not_exist_is_refused_before_any_work(table: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="its folder does not exist"):
-        run(table, "--model", tmp_path / "none.json", "--html", tmp_path / "no" / "page.html")
+        run(table, "--unsigned", "--model", tmp_path / "none.json", "--html", tmp_path / "no" / "page.html")
 
 
 def test_a_page_that_cannot_be_written_is_one_line(table: Path, tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "page.html").mkdir()
     with pytest.raises(InputError, match="cannot be written"):
-        run(table, "--model", tiny, "--html", tmp_path / "page.html")
+        run(table, "--unsigned", "--model", tiny, "--html", tmp_path / "page.html")
     assert list(tmp_path.glob(".*")) == []
 
 
 def test_a_model_that_is_missing_is_one_line(table: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot read the model manifest"):
-        run(table, "--model", tmp_path / "none.json")
+        run(table, "--unsigned", "--model", tmp_path / "none.json")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +99,7 @@ def test_a_model_that_is_missing_is_one_line(table: Path, tmp_path: Path) -> Non
 )
 def test_a_limit_that_cannot_be_is_refused(table: Path, tiny: Path, option: str, value: str) -> None:
     with pytest.raises(InputError, match=r"allowed|choose"):
-        run(table, "--model", tiny, option, value)
+        run(table, "--unsigned", "--model", tiny, option, value)
 
 
 def test_the_shipped_model_tells_focus_on_real_stacks(capsys: Capsys) -> None:

@@ -38,7 +38,7 @@ def test_show_flattens_nested_figures(edited: Callable[..., Path], capsys: Capsy
 
 
 def test_verify_accepts_a_whole_model(tiny: Path, capsys: Capsys) -> None:
-    assert run("verify", str(tiny)) == ExitCode.OK
+    assert run("verify", "--unsigned", str(tiny)) == ExitCode.OK
     assert "golden vectors: 1 of 1 right" in capsys.readouterr().out
 
 
@@ -52,7 +52,7 @@ def test_verify_refuses_a_damaged_model(tiny: Path) -> None:
     file = tiny.parent / "tiny.onnx"
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ModelError, match="not the model of its manifest"):
-        run("verify", str(tiny))
+        run("verify", "--unsigned", str(tiny))
 
 
 def test_verify_refuses_a_model_whose_scores_have_changed(tiny: Path) -> None:
@@ -60,10 +60,30 @@ def test_verify_refuses_a_model_whose_scores_have_changed(tiny: Path) -> None:
     values["golden"][0]["expected"]["detectable"][0][0] -= 0.1
     tiny.write_text(json.dumps(values), encoding="utf-8")
     with pytest.raises(ModelError, match="output detectable is off by 0"):
-        run("verify", str(tiny))
+        run("verify", "--unsigned", str(tiny))
 
 
 def test_show_and_verify_say_that_a_manifest_is_missing(tmp_path: Path) -> None:
     for action in ("show", "verify"):
         with pytest.raises(ModelError, match=r"none\.json: cannot read"):
             run(action, str(tmp_path / "none.json"))
+
+
+def test_a_new_key_signs_a_model_and_verify_names_it(tiny: Path, tmp_path: Path, capsys: Capsys) -> None:
+    keys = tmp_path / "keys"
+    assert run("keygen", "--out", str(keys)) == ExitCode.OK
+    assert run("sign", str(tiny), "--key", str(keys / "private.pem")) == ExitCode.OK
+    (keys / "private.pem").unlink()
+    capsys.readouterr()
+    assert run("verify", str(tiny), "--trusted", str(keys)) == ExitCode.OK
+    assert "which is trusted" in capsys.readouterr().out
+    with pytest.raises(ModelError, match="not trusted"):
+        run("verify", str(tiny))
+
+
+def test_a_model_that_fails_its_golden_vectors_is_not_signed(edited: Callable[..., Path], tmp_path: Path) -> None:
+    run("keygen", "--out", str(tmp_path / "keys"))
+    path = edited(sha256="0" * 64)
+    with pytest.raises(ModelError, match="not the model of its manifest"):
+        run("sign", str(path), "--key", str(tmp_path / "keys" / "private.pem"))
+    assert not path.with_name(path.name + ".sig").exists()

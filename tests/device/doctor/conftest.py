@@ -71,7 +71,7 @@ class FakeProbe:
             raise self.written
         return self.written
 
-    def model(self, manifest: Path | None) -> str:
+    def model(self, manifest: Path | None, trusted_keys: Path | None) -> str:
         if isinstance(self.model_says, Exception):
             raise self.model_says
         return self.model_says

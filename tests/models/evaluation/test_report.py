@@ -24,7 +24,7 @@ MODEL = {"name": "tiny", "version": "1", "sha256": "0" * 64}
 
 @pytest.fixture
 def scored(labelled: Path, tiny: Path) -> Scored:
-    return score_squares(load_dataset(labelled).squares, load_classifier(tiny), Judging(), crops=True)
+    return score_squares(load_dataset(labelled).squares, load_classifier(tiny, unsigned=True), Judging(), crops=True)
 
 
 @pytest.fixture

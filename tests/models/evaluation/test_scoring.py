@@ -103,7 +103,7 @@ def test_a_square_outside_of_its_image_is_refused_by_name() -> None:
 def test_every_square_has_every_score(labelled: Path, tiny: Path) -> None:
     squares = load_dataset(labelled).squares
     seen: list[Path] = []
-    scored = score_squares(squares, load_classifier(tiny), Judging(), on_image=seen.append)
+    scored = score_squares(squares, load_classifier(tiny, unsigned=True), Judging(), on_image=seen.append)
     assert len(seen) == 4
     assert (scored.criterion_px, scored.threshold) == (1.5, 0.5)
     assert scored.sharp.sum() == 4 * 7
@@ -114,7 +114,7 @@ def test_every_square_has_every_score(labelled: Path, tiny: Path) -> None:
 
 def test_crops_see_nothing_of_their_surroundings(labelled: Path, tiny: Path) -> None:
     squares = load_dataset(labelled).squares
-    classifier = load_classifier(tiny)
+    classifier = load_classifier(tiny, unsigned=True)
     scored = score_squares(squares, classifier, Judging(), crops=True)
     flat = np.array([index % 12 == 5 for index in range(len(squares))])
     assert np.array_equal(~scored.judged, flat)
@@ -126,7 +126,7 @@ def test_crops_see_nothing_of_their_surroundings(labelled: Path, tiny: Path) -> 
 def test_a_crop_smaller_than_a_tile_cannot_be_judged(tmp_path: Path, tiny: Path) -> None:
     Image.fromarray(np.full((64, 64), 90, np.uint8)).save(tmp_path / "a.png")
     small = replace(labelled_square(0, 0, 20), path=tmp_path / "a.png")
-    scored = score_squares((small,), load_classifier(tiny), Judging(), crops=True)
+    scored = score_squares((small,), load_classifier(tiny, unsigned=True), Judging(), crops=True)
     assert not scored.judged.any()
     assert np.isnan(scored.p_any).all()
 
@@ -135,14 +135,14 @@ def test_whole_images_of_any_size_are_scored(tmp_path: Path, tiny: Path) -> None
     noise = np.random.default_rng(1).integers(10, 50, (70, 90)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
     whole = replace(labelled_square(0, 0, None), path=tmp_path / "a.png")
-    scored = score_squares((whole,), load_classifier(tiny), Judging())
+    scored = score_squares((whole,), load_classifier(tiny, unsigned=True), Judging())
     assert scored.p_judged[0] > 0.8
 
 
 def test_the_criterion_and_threshold_of_the_caller_are_in_force(labelled: Path, tiny: Path) -> None:
     squares = load_dataset(labelled).squares
-    strict = score_squares(squares, load_classifier(tiny), Judging(criterion_px=0.75, threshold=0.7))
-    lax = score_squares(squares, load_classifier(tiny), Judging(criterion_px=6.0, threshold=0.7))
+    strict = score_squares(squares, load_classifier(tiny, unsigned=True), Judging(criterion_px=0.75, threshold=0.7))
+    lax = score_squares(squares, load_classifier(tiny, unsigned=True), Judging(criterion_px=6.0, threshold=0.7))
     assert (strict.criterion_px, strict.threshold) == (0.75, 0.7)
     assert (strict.p_any <= lax.p_any).all()
     assert (strict.p_any < lax.p_any).any()
