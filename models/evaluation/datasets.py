@@ -3,9 +3,11 @@
 Three forms are read:
 - a TSV with the columns path, x, y, size, label: squares of `size` px at (x, y) of images relative to the TSV's folder;
 - a TSV with the columns path and label, whose first word counts: whole images (rows without a label are left out);
-- a folder that holds `tiles*.tsv`, or one in the published layout of BBBC006 (a folder per focal plane).
+- a folder that holds `tiles*.tsv`; or one that a table beside it (in the folder's own folder) labels; or one in the
+  published layout of BBBC006 (a folder per focal plane). Of these the first that fits is read.
 
-A scene is what stands or falls together: the first component of the path, or the field of a BBBC006 plate.
+A scene is what stands or falls together: the field of a plate (well, site, channel) where the file name tells it as
+BBBC006 does, else the first component of the path.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ BBBC006_OUT = 6
 """Planes at least this far from it (12 µm) count as out of focus, those between as mixed."""
 
 _PLANE = re.compile(r"z_?(\d{2})(?:_w\d)?$")
-_FIELD = re.compile(r"_([a-p]\d{2})_(s\d)_(w\d)")
+_FIELD = re.compile(r"_([a-p]\d{2})_+(s\d)_+(w\d)")
 _IMAGES = frozenset({".tif", ".tiff", ".png", ".jpg", ".jpeg"})
 
 
@@ -80,7 +82,7 @@ def load_dataset(path: Path) -> Dataset:
         dataset = _from_tsv(path)
     else:
         tables = sorted(path.glob("tiles*.tsv"))
-        found = [_from_tsv(table) for table in tables] or [_from_planes(path)]
+        found = [_from_tsv(table) for table in tables] or _from_beside(path) or [_from_planes(path)]
         dataset = Dataset(
             tuple(square for part in found for square in part.squares), sum(part.left_out for part in found)
         )
@@ -99,14 +101,30 @@ def by_image(squares: Iterable[Square]) -> dict[Path, list[int]]:
     return found
 
 
-def _from_tsv(path: Path) -> Dataset:
+def _from_beside(folder: Path) -> list[Dataset]:
+    """What the tables beside a folder say of the images in it; nothing if none of them names any.
+
+    A TSV without the columns path and label is no table of labels, and none of the data set's business.
+    """
+    folder = folder.resolve()
+    inside = f"{folder.name}/"
+    tables = [table for table in sorted(folder.parent.glob("*.tsv")) if {"path", "label"} <= _table(table)[0]]
+    return [found for table in tables if (found := _from_tsv(table, only=inside)).squares]
+
+
+def _table(path: Path) -> tuple[set[str], list[dict[str, str]]]:
+    """Columns and rows. Raises InputError if the file is no table in UTF-8."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-            columns = set(reader.fieldnames or ())
-            rows = list(reader)
+            return set(reader.fieldnames or ()), list(reader)
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a table ({one_line(error, 80)}); give a TSV in UTF-8") from None
+
+
+def _from_tsv(path: Path, *, only: str = "") -> Dataset:
+    """The squares of a table; `only` takes the rows whose path begins so, and no others."""
+    columns, rows = _table(path)
     if not {"path", "label"} <= columns:
         raise InputError(f"{path}: needs the columns path and label, separated by tabs (and x, y, size for squares)")
     squares, left_out = [], 0
@@ -114,6 +132,8 @@ def _from_tsv(path: Path) -> Dataset:
         where = f"{path}, line {number}"
         if any(row.get(column) is None for column in columns):
             raise InputError(f"{where}: has fewer fields than the first line; complete it")
+        if not row["path"].startswith(only):
+            continue
         square = _square(row, path.parent, where, squares_only={"x", "y", "size"} <= columns)
         if square is None:
             left_out += 1
@@ -133,7 +153,7 @@ def _square(row: dict[str, str], folder: Path, where: str, *, squares_only: bool
     if not name:
         raise InputError(f"{where}: the path is empty; name an image")
     scene = Path(name).parts[0] if len(Path(name).parts) > 1 else folder.name
-    square = Square(folder / name, name, scene, Label(word))
+    square = Square(folder / name, name, _field(name) or scene, Label(word))
     if not squares_only:
         return square
     size = _whole(row, "size", where, SMALLEST_PX)
@@ -159,7 +179,12 @@ def _from_planes(folder: Path) -> Dataset:
         distance = abs(int(plane[1]) - BBBC006_SHARPEST)
         label = Label.IN if distance == 0 else Label.OUT if distance >= BBBC006_OUT else Label.MIXED
         for image in images:
-            field = _FIELD.search(image.name)
-            scene = " ".join(field.groups()) if field else image.stem
+            scene = _field(image.name) or image.stem
             squares.append(Square(image, f"{plane_folder.name}/{image.name}", scene, label))
     return Dataset(tuple(squares), left_out)
+
+
+def _field(name: str) -> str | None:
+    """Well, site and channel of a plate, as "a01 s1 w1"; None if the file name does not tell them."""
+    found = _FIELD.search(name.rpartition("/")[2])
+    return " ".join(found.groups()) if found else None

@@ -79,6 +79,42 @@ def test_a_folder_that_names_no_plane_is_left_out_and_counted(tmp_path: Path) ->
     assert (len(dataset.squares), dataset.left_out) == (1, 1)
 
 
+def test_a_folder_is_labelled_by_a_table_beside_it_before_its_planes_are_guessed(tmp_path: Path) -> None:
+    folder = tmp_path / "plate"
+    for plane in ("z00_w1", "zaligned10_w1", "z16_w2"):
+        (folder / plane).mkdir(parents=True)
+        (folder / plane / "x_a01_s1_w1_10.png").touch()
+    table(
+        tmp_path,
+        "path\tlabel\nplate/z00_w1/x_a01_s1_w1.tif\tout plane=00\nplate/zaligned10_w1/x__a01__s1__w1_10.png"
+        "\tin\nplates/b.png\tin\nother/c.png\tmask=c\nplate/d.png\tunknown\n",
+        "all.tsv",
+    )
+    table(tmp_path, "name\tsize\nplate/z00_w1\t12\n", "sizes.tsv")
+    dataset = load_dataset(folder)
+    assert [(square.label, square.scene) for square in dataset.squares] == [
+        (Label.OUT, "a01 s1 w1"),
+        (Label.IN, "a01 s1 w1"),
+    ]
+    assert dataset.squares[0].path == tmp_path / "plate/z00_w1/x_a01_s1_w1.tif"
+    assert dataset.left_out == 1
+
+
+def test_tables_beside_a_folder_that_do_not_name_its_images_change_nothing(tmp_path: Path) -> None:
+    (tmp_path / "plate" / "z_16").mkdir(parents=True)
+    (tmp_path / "plate" / "z_16" / "a.tif").touch()
+    table(tmp_path, "path\tlabel\nelsewhere/a.tif\tout\n")
+    (square,) = load_dataset(tmp_path / "plate").squares
+    assert square.label is Label.IN
+
+
+def test_a_table_of_squares_beside_a_folder_labels_it_too(tmp_path: Path) -> None:
+    (tmp_path / "ring").mkdir()
+    table(tmp_path, TILES + "ring/1.jpg\t0\t8\t16\tin\t1\npcb/1.jpg\t0\t0\t16\tout\t0\n")
+    (square,) = load_dataset(tmp_path / "ring").squares
+    assert (square.path, square.y, square.size, square.scene) == (tmp_path / "ring/1.jpg", 8, 16, "ring")
+
+
 def test_scenes_of_several_data_sets_stay_apart(tmp_path: Path) -> None:
     one = table(tmp_path, TILES + "a/1.jpg\t0\t0\t8\tin\t1\n", "one.tsv")
     two = table(tmp_path, TILES + "a/1.jpg\t0\t0\t8\tin\t1\n", "two.tsv")
