@@ -10,7 +10,7 @@ import sys
 import traceback
 from importlib.metadata import version
 
-from device.commands import bench, captures, check, config, doctor, model, run, selftest, status, train
+from device.commands import bench, captures, check, config, doctor, eval_scenes, model, run, selftest, status, train
 from device.commands import eval as eval_command
 from models.errors import ExitCode, FocusgateError
 
@@ -37,7 +37,20 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"focusgate {version('focusgate')}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (run, check, captures, status, doctor, selftest, config, bench, model, eval_command, train):
+    for module in (
+        run,
+        check,
+        captures,
+        status,
+        doctor,
+        selftest,
+        config,
+        bench,
+        model,
+        eval_command,
+        eval_scenes,
+        train,
+    ):
         module.add_parser(commands)
     return top
 

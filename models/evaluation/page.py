@@ -90,7 +90,12 @@ def page_of(report: dict[str, Any], scored: Scored) -> str:
         "<h2>Called out of focus, but in focus</h2>",
         _pictures(missed),
     ]
-    head = f'<meta charset="utf-8"><title>focusgate eval</title><style>{_STYLE}</style>'
+    return document("focusgate eval", body)
+
+
+def document(title: str, body: Sequence[str]) -> str:
+    """A whole page in the style of all evaluations; `body` is HTML."""
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     return f"<!doctype html>\n<html lang='en'><head>{head}</head><body>\n" + "\n".join(body) + "\n</body></html>\n"
 
 

@@ -1,4 +1,4 @@
-"""Small line and bar plots of the unit square as SVG text: a page needs no plotting library, and no file beside it."""
+"""Small plots (lines, bars, dots) of the unit square as SVG text: a page needs no library, and no file beside it."""
 
 from __future__ import annotations
 
@@ -33,11 +33,19 @@ class Bars:
     heights: Sequence[float]
 
 
+@dataclass(frozen=True, slots=True)
+class Dots:
+    """Points (x, y), both in 0 to 1, each a dot that lets others shine through."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
 def plot(
     title: str,
     x_label: str,
     y_label: str,
-    parts: Sequence[Line | Bars],
+    parts: Sequence[Line | Bars | Dots],
     *,
     diagonal: bool = False,
     upright: float | None = None,
@@ -57,7 +65,7 @@ def plot(
         drawn.append(_path([(upright, 0.0), (upright, 1.0)], "#555555", "5 3", 1.0))
     for index, part in enumerate(parts):
         colour, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
-        drawn += _line(part, colour, dash) if isinstance(part, Line) else [_bars(part, colour, dash)]
+        drawn += _drawn(part, colour, dash)
         y = SIDE_PX + 2 * MARGIN_PX + 6 + 18 * index
         drawn.append(
             f'<line x1="{MARGIN_PX}" y1="{y}" x2="{MARGIN_PX + 30}" y2="{y}" stroke="{colour}" stroke-width="2" '
@@ -95,6 +103,17 @@ def _path(points: Sequence[tuple[float, float]], colour: str, dash: str, width: 
         f'<polyline points="{steps}" fill="{fill}" fill-opacity="0.15" stroke="{colour}" stroke-width="{width}" '
         f'stroke-dasharray="{dash}"/>'
     )
+
+
+def _drawn(part: Line | Bars | Dots, colour: str, dash: str) -> list[str]:
+    match part:
+        case Line():
+            return _line(part, colour, dash)
+        case Bars():
+            return [_bars(part, colour, dash)]
+        case Dots():
+            dots = (f'<circle cx="{_x(x):.1f}" cy="{_y(y):.1f}" r="1.6"/>' for x, y in part.points)
+            return [f'<g fill="{colour}" fill-opacity="0.3">', *dots, "</g>"]
 
 
 def _line(line: Line, colour: str, dash: str) -> list[str]:
