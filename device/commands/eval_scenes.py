@@ -33,7 +33,7 @@ WORST = 12
 
 EXAMPLES = """\
 examples:
-  focusgate scenes                                    2,000 scenes, three frames of each; some twenty minutes on one core
+  focusgate scenes                                    2,000 scenes, three frames of each; about 20 minutes on one core
   focusgate scenes --scenes 100 --html scenes.html    a quick look, with plots and the worst frames
   focusgate scenes --size 2592x1944 --workers 4       the full sensor
   focusgate scenes --criterion-px 1.5 --json > s.json another criterion; every figure and frame, for a program
