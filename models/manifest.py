@@ -7,8 +7,11 @@ damaged files without complaint and gives other scores.
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import json
+import os
+import stat
 import zlib
 from collections.abc import Mapping
 from itertools import pairwise
@@ -188,6 +191,25 @@ def read_whole_model(path: Path) -> bytes:
     return _read(path, MAX_MODEL_BYTES, "model")
 
 
+def model_beside(manifest: Path) -> Path:
+    """The model that belongs to the manifest at this path, whatever the manifest says: the same name with .onnx."""
+    return manifest.with_suffix(".onnx")
+
+
+def parse_pair(text: bytes, content: bytes, path: Path) -> Manifest:
+    """The manifest in `text`, if `content` is its model; both were read from `path` and from beside it.
+
+    Raises ModelError, one line, if the manifest is wrong, names another file, or has another digest.
+    """
+    manifest, model_path = parse_manifest(text, path), model_beside(path)
+    if manifest.file != model_path.name:
+        raise ModelError(
+            f"{path}: names {manifest.file}, due is {model_path.name}; gate stays closed, rename and sign anew"
+        )
+    check_digest(manifest, content, model_path)
+    return manifest
+
+
 def check_digest(manifest: Manifest, content: bytes, path: Path) -> bytes:
     """`content`, if it is the model of `manifest`; `path` is for the message. Raises ModelError if it is not."""
     found = hashlib.sha256(content).hexdigest()
@@ -199,10 +221,20 @@ def check_digest(manifest: Manifest, content: bytes, path: Path) -> bytes:
     return content
 
 
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The first `limit` + 1 bytes of a file: more than `limit` of them say that it is too long.
+
+    Raises OSError, also for what is no regular file: a pipe would keep the start waiting for ever.
+    """
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        return file.read(limit + 1)
+
+
 def _read(path: Path, limit: int, what: str) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
+        content = read_bounded(path, limit)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path}: cannot read the {what} ({reason}); gate stays closed, install the model") from None

@@ -16,9 +16,9 @@ from models.focusmap import FocusMap, Luma, TileGrid
 from models.manifest import (
     OUTPUT_NAMES,
     Manifest,
-    check_digest,
     load_manifest,
-    parse_manifest,
+    model_beside,
+    parse_pair,
     read_manifest,
     read_model,
     read_whole_model,
@@ -151,15 +151,10 @@ def read_signed(manifest_path: Path, keys_folder: Path | None = None) -> tuple[M
     The model is the file beside the manifest with its name and the ending .onnx, whatever the manifest says, since
     nothing in it is believed yet. Raises ModelError as `load_classifier`.
     """
-    text, model_path = read_manifest(manifest_path), manifest_path.with_suffix(".onnx")
-    content = read_whole_model(model_path)
+    text = read_manifest(manifest_path)
+    content = read_whole_model(model_beside(manifest_path))
     identity = verify(text, content, manifest_path, trusted_keys(keys_folder))
-    manifest = parse_manifest(text, manifest_path)
-    if manifest.file != model_path.name:
-        raise ModelError(
-            f"{manifest_path}: names {manifest.file}, due is {model_path.name}; gate stays closed, rename and sign anew"
-        )
-    return manifest, check_digest(manifest, content, model_path), identity
+    return parse_pair(text, content, manifest_path), content, identity
 
 
 def _session(manifest: Manifest, model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -8,11 +8,13 @@ those of a folder that only the administrator may write to. docs/decisions/0004-
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from models.errors import InputError, ModelError, one_line
+from models.manifest import read_bounded
 
 DOMAIN = b"focusgate model, Ed25519, 1\n"
 SUFFIX = ".sig"
@@ -29,7 +32,19 @@ MAX_SIGNATURE_BYTES = 256
 MAX_KEY_BYTES = 4096
 _LINE = re.compile(rb"([0-9a-f]{16}) ([0-9a-f]{128})\n?")
 
-Keys = Mapping[str, Ed25519PublicKey]
+PACKAGES = Path(str(files("models"))).parent
+"""The folder with the packages: a checkout, or where Python installs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """A public key and the file that makes it trusted."""
+
+    key: Ed25519PublicKey
+    path: Path
+
+
+Keys = Mapping[str, TrustedKey]
 
 
 def key_id(key: Ed25519PublicKey) -> str:
@@ -40,18 +55,18 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 def trusted_keys(folder: Path | None = None) -> Keys:
     """The package's keys, and those in `folder` (*.pem), by their identity. Raises ModelError for what is no key."""
-    paths = sorted(Path(str(files("models"))).joinpath("trust").glob("*.pem"))
+    paths = sorted((PACKAGES / "models" / "trust").glob("*.pem"))
     if folder is not None:
         if not folder.is_dir():
             raise ModelError(f"{folder}: no folder of trusted keys; make it, or take model.trusted_keys out")
         paths += sorted(folder.glob("*.pem"))
-    keys = [_public_key(path) for path in paths]
-    return {key_id(key): key for key in keys}
+    trusted = [TrustedKey(_public_key(path), path) for path in paths]
+    return {key_id(entry.key): entry for entry in trusted}
 
 
 def _public_key(path: Path) -> Ed25519PublicKey:
     try:
-        key = serialization.load_pem_public_key(_bytes(path))
+        key = serialization.load_pem_public_key(_key_bytes(path))
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise ModelError(
             f"{path}: no public key in PEM form ({one_line(error, 60)}); take it away or mend it"
@@ -61,9 +76,11 @@ def _public_key(path: Path) -> Ed25519PublicKey:
     return key
 
 
-def _bytes(path: Path, limit: int = MAX_KEY_BYTES) -> bytes:
-    with path.open("rb") as file:
-        return file.read(limit + 1)[:limit]
+def _key_bytes(path: Path) -> bytes:
+    content = read_bounded(path, MAX_KEY_BYTES)
+    if len(content) > MAX_KEY_BYTES:
+        raise ValueError(f"more than {MAX_KEY_BYTES} bytes")
+    return content
 
 
 def signature_path(manifest: Path) -> Path:
@@ -84,7 +101,7 @@ def verify(manifest: bytes, model: bytes, path: Path, keys: Keys) -> str:
     """
     signature = signature_path(path)
     try:
-        line = _LINE.fullmatch(_bytes(signature, MAX_SIGNATURE_BYTES))
+        line = _LINE.fullmatch(read_bounded(signature, MAX_SIGNATURE_BYTES))
     except FileNotFoundError:
         raise ModelError(
             f"{path}: the model is not signed; gate stays closed, sign it with: focusgate model sign"
@@ -94,17 +111,18 @@ def verify(manifest: bytes, model: bytes, path: Path, keys: Keys) -> str:
     if line is None:
         raise ModelError(f"{signature}: not a signature; gate stays closed, install the model anew")
     identity = line[1].decode("ascii")
-    key = keys.get(identity)
-    if key is None:
+    trusted = keys.get(identity)
+    if trusted is None:
         raise ModelError(
             f"{signature}: signed by key {identity}, which is not trusted; gate stays closed, install the model anew "
             "or put that public key among the trusted ones (model.trusted_keys)"
         )
     try:
-        key.verify(bytes.fromhex(line[2].decode("ascii")), message_of(manifest, model))
+        trusted.key.verify(bytes.fromhex(line[2].decode("ascii")), message_of(manifest, model))
     except InvalidSignature:
         raise ModelError(
-            f"{path}: model or manifest is not what key {identity} signed; gate stays closed, install the model anew"
+            f"{path}: model or manifest is not what key {identity} signed; gate stays closed, install the model anew "
+            "or, if it is your own, sign it anew"
         ) from None
     return identity
 
@@ -120,7 +138,7 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
     try:
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise InputError(f"{path}: others may read this private key; run: chmod 600 {path}")
-        key = serialization.load_pem_private_key(_bytes(path), None)
+        key = serialization.load_pem_private_key(_key_bytes(path), None)
     except OSError as error:
         raise InputError(f"{path}: cannot read the private key ({error.strerror}); name an existing one") from None
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -131,19 +149,31 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
 
 
 def new_key(private: Path, public: Path) -> str:
-    """Write a new pair of keys, the private one readable by its owner only; returns its identity.
+    """Write a new pair of keys, the private one readable by its owner only, and its folder; returns its identity.
 
-    Raises InputError if either file is there already or cannot be written.
+    Raises InputError if either file is there already or cannot be written, and for a folder in which a private key
+    would sooner or later be published: a repository's, or the one with these packages. No key is left then.
     """
+    folder = private.resolve().parent
+    in_repository = any((above / ".git").exists() for above in (folder, *folder.parents))
+    if in_repository or folder.is_relative_to(PACKAGES.resolve()):
+        raise InputError(f"{folder}: a private key does not belong into a repository or package; name another folder")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot make this folder ({error.strerror}); name another") from None
     key = Ed25519PrivateKey.generate()
     form = serialization.PrivateFormat.PKCS8
     secret = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
     known = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    for path, content, mode in ((private, secret, 0o600), (public, known, 0o644)):
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        except OSError as error:
-            raise InputError(f"{path}: cannot write the key ({error.strerror}); name a new file") from None
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+    with contextlib.ExitStack() as undo:
+        for path, content, mode in ((private, secret, 0o600), (public, known, 0o644)):
+            try:
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+                undo.callback(path.unlink, missing_ok=True)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(content)
+            except OSError as error:
+                raise InputError(f"{path}: cannot write the key ({error.strerror}); name a new file") from None
+        undo.pop_all()
     return key_id(key.public_key())

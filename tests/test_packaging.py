@@ -39,10 +39,12 @@ def test_the_top_level_is_exactly_the_three_packages(names: list[str]) -> None:
     assert top == {"device", "models", "calibration"}
 
 
-def test_the_weights_travel_with_their_manifest(names: list[str]) -> None:
+def test_the_weights_travel_with_their_manifest_its_signature_and_the_public_key(names: list[str]) -> None:
     weights = {name for name in names if name.startswith("models/weights/")}
     assert any(name.endswith(".onnx") for name in weights)
-    assert {name.removesuffix(".onnx") + ".json" for name in weights if name.endswith(".onnx")} <= weights
+    stems = {name.removesuffix(".onnx") for name in weights if name.endswith(".onnx")}
+    assert {stem + ending for stem in stems for ending in (".json", ".json.sig")} <= weights
+    assert any(name.startswith("models/trust/") and name.endswith(".pem") for name in names)
 
 
 def test_every_package_says_that_it_is_typed(names: list[str]) -> None:

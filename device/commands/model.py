@@ -109,10 +109,12 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from models.onnx_classifier import load_classifier, read_signed, shipped_manifest
+    from models.signing import trusted_keys
 
     path = arguments.manifest or shipped_manifest()
     if not arguments.unsigned:
-        print(f"{path}: signed by key {read_signed(path, arguments.trusted)[2]}, which is trusted")
+        identity = read_signed(path, arguments.trusted)[2]
+        print(f"{path}: signed by key {identity}, which is trusted by {trusted_keys(arguments.trusted)[identity].path}")
     classifier = load_classifier(path, self_test=False, unsigned=arguments.unsigned, keys_folder=arguments.trusted)
     worst = classifier.self_test()
     vectors = len(classifier.manifest.golden)
@@ -123,29 +125,28 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 def _sign(arguments: argparse.Namespace) -> int:
     """Only a model that is whole and passes its golden vectors is signed."""
-    from models.manifest import read_manifest, read_whole_model
+    from models.manifest import model_beside, parse_pair, read_manifest, read_whole_model
     from models.onnx_classifier import load_classifier
-    from models.signing import load_private_key, sign, signature_path
+    from models.signing import key_id, load_private_key, sign, signature_path
 
     path: Path = arguments.manifest
     key = load_private_key(arguments.key)
+    text = read_manifest(path)
+    content = read_whole_model(model_beside(path))
+    parse_pair(text, content, path)
     load_classifier(path, unsigned=True)
     target = signature_path(path)
     try:
-        target.write_bytes(sign(read_manifest(path), read_whole_model(path.with_suffix(".onnx")), key))
+        target.write_bytes(sign(text, content, key))
     except OSError as error:
         raise InputError(f"{target}: cannot be written ({error.strerror})") from None
-    print(f"{target}: written")
+    print(f"{target}: written, signed by key {key_id(key.public_key())}")
     return ExitCode.OK
 
 
 def _keygen(arguments: argparse.Namespace) -> int:
     from models.signing import new_key
 
-    try:
-        arguments.out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{arguments.out}: cannot make this folder ({error.strerror})") from None
     private, public = arguments.out / PRIVATE, arguments.out / PUBLIC
     identity = new_key(private, public)
     print(f"{private}: keep it to yourself, off the device and off every repository\n{public}: key {identity}")

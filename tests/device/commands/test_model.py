@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from device.cli import main
 from device.commands import model
-from models.errors import ExitCode, ModelError
+from models.errors import ExitCode, InputError, ModelError
 
 Capsys = pytest.CaptureFixture[str]
 
@@ -79,6 +81,46 @@ def test_a_new_key_signs_a_model_and_verify_names_it(tiny: Path, tmp_path: Path,
     assert "which is trusted" in capsys.readouterr().out
     with pytest.raises(ModelError, match="not trusted"):
         run("verify", str(tiny))
+
+
+def test_verify_names_the_file_that_makes_the_key_trusted(capsys: Capsys) -> None:
+    assert run("verify") == ExitCode.OK
+    assert "models/trust/focusgate-1.pem" in capsys.readouterr().out
+
+
+def test_a_manifest_that_names_another_file_is_not_signed(tiny: Path, tmp_path: Path) -> None:
+    run("keygen", "--out", str(tmp_path / "keys"))
+    for ending in (".json", ".onnx"):
+        shutil.copy(tiny.with_suffix(ending), tiny.with_name("copy" + ending))
+    tiny.with_name("copy.onnx").write_bytes(b"never tested")
+    with pytest.raises(ModelError, match=r"names tiny\.onnx, due is copy\.onnx"):
+        run("sign", str(tiny.with_name("copy.json")), "--key", str(tmp_path / "keys" / "private.pem"))
+    assert not list(tiny.parent.glob("*.sig"))
+
+
+def test_keygen_leaves_no_folder_where_it_refuses(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(InputError, match="does not belong into a repository"):
+        run("keygen", "--out", str(tmp_path / "keys"))
+    assert not (tmp_path / "keys").exists()
+
+
+def test_the_gate_does_not_start_with_a_model_that_nobody_trusted_has_signed(
+    tiny: Path, tmp_path: Path, capsys: Capsys
+) -> None:
+    config, keys = tmp_path / "focusgate.toml", tmp_path / "keys"
+    start = ["run", "--config", str(config), "--instant", "--seconds", "0.2", "--store", str(tmp_path / "store")]
+    config.write_text(f"[model]\nmanifest = '{tiny}'\n", encoding="utf-8")
+    assert main(start) == ExitCode.MODEL
+    assert "the model is not signed; gate stays closed" in capsys.readouterr().err
+    assert main(["model", "keygen", "--out", str(keys)]) == ExitCode.OK
+    assert main(["model", "sign", str(tiny), "--key", str(keys / "private.pem")]) == ExitCode.OK
+    capsys.readouterr()
+    assert main(start) == ExitCode.MODEL
+    assert "which is not trusted; gate stays closed" in capsys.readouterr().err
+    (keys / "private.pem").unlink()
+    config.write_text(f"[model]\nmanifest = '{tiny}'\ntrusted_keys = '{keys}'\n", encoding="utf-8")
+    assert main(start) == ExitCode.OK
 
 
 def test_a_model_that_fails_its_golden_vectors_is_not_signed(edited: Callable[..., Path], tmp_path: Path) -> None:
