@@ -20,19 +20,22 @@ examples:
   focusgate eval photos/tiles.tsv                     squares labelled in, out or mixed
   focusgate eval photos/ --html eval.html             a folder with tiles*.tsv; page with plots and the worst mistakes
   focusgate eval BBBC006/ --criterion-px 2.5          a folder per focal plane, as published; another criterion
+  focusgate eval photos/ --criteria 1,2,3             false sharp and missed at these criteria as well
   focusgate eval photos/tiles.tsv --json > eval.json  every figure, for a program
 
 data sets:
   a TSV with the columns path, x, y, size, label      squares of images, paths relative to the table
   a TSV with the columns path, label                  whole images; the first word of the label counts
-  a folder with tiles*.tsv in it, or one folder per focal plane as in BBBC006 (plane 16 in focus)
-  The first component of a path is its scene; scenes are kept apart.
+  a folder with tiles*.tsv in it; or one whose images a table beside it labels; or one folder per focal plane as in
+  BBBC006 (plane 16 in focus)
+  A scene is the first component of a path, or the field of a plate (well, site, channel); scenes are kept apart.
 
 how a square is scored:
   by the mean p_in_focus of the judged tiles that it overlaps, weighted by the overlapping area. Covered by judged
   tiles to less than 40 %, it counts as "cannot judge" and in no other figure. --crops cuts each square out instead
   and judges its middle (whole tiles) as an image of its own. Mixed squares count nowhere. The model decides at its
   shipped threshold; each classical measure, on the same squares, at the threshold that is best on all other scenes.
+  Of whole images, "at other criteria" also counts what 'focusgate check' would say: pass, fail or cannot-judge.
 """
 
 
@@ -47,6 +50,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("datasets", nargs="+", type=Path, metavar="DATASET", help="a table of labels, or a folder")
     parser.add_argument("--criterion-px", type=float, metavar="X", help="largest blur radius in focus, px")
     parser.add_argument("--threshold", type=float, metavar="P", help="smallest p_in_focus that counts")
+    parser.add_argument(
+        "--criteria", metavar="X,X,…", help="radii at which the figures are given as well, px (default: 1 to 5)"
+    )
     parser.add_argument("--crops", action="store_true", help="judge each square cut out, without its surroundings")
     parser.add_argument("--model", type=Path, metavar="PATH", help="manifest of another model than the one shipped")
     parser.add_argument("--unsigned", action="store_true", help="take a model that nobody has signed")
@@ -60,6 +66,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.progress import Progress
 
     from models.classifier import Judging
+    from models.evaluation.criteria import default_criteria, parse_criteria
     from models.evaluation.datasets import by_image, load_datasets
     from models.evaluation.page import page_of, write_page
     from models.evaluation.report import report_of
@@ -68,6 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if arguments.html is not None and not arguments.html.resolve().parent.is_dir():
         raise InputError(f"--html {arguments.html}: its folder does not exist; make it first")
+    asked = None if arguments.criteria is None else parse_criteria(arguments.criteria)
     dataset = load_datasets(arguments.datasets)
     classifier = load_classifier(arguments.model, unsigned=arguments.unsigned)
     judging = Judging(criterion_px=arguments.criterion_px, threshold=arguments.threshold)
@@ -78,6 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
             classifier,
             judging,
             crops=arguments.crops,
+            criteria_px=asked or default_criteria(classifier.manifest.edges_px),
             on_image=lambda path: progress.update(task, advance=1, description=path.name),
         )
     model = {"name": classifier.name, "version": classifier.manifest.version, "sha256": classifier.sha256}
@@ -122,12 +131,28 @@ def _print_tables(report: dict[str, Any], console: Console) -> None:
         pooled.add_row(method["name"], f"{figures['in']}/{figures['out']}", *cells)
     console.print("\n[bold]all squares[/] (95 % intervals over scenes)")
     console.print(pooled)
+    _print_criteria(report, console)
     console.print("\n[bold]scene by scene[/] (model)")
     console.print(_scene_table(report))
 
 
+def _print_criteria(report: dict[str, Any], console: Console) -> None:
+    from rich.table import Table
+
+    from models.evaluation.criteria_page import criteria_rows
+
+    (first, *others), rows = criteria_rows(report)
+    table = Table(first, box=None, header_style="bold", pad_edge=False)
+    for heading in others:
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    console.print("\n[bold]at other criteria[/] (model)")
+    console.print(table)
+
+
 def _with_interval(value: float | None, between: tuple[float, float] | None) -> str:
-    from models.evaluation.page import number
+    from models.evaluation.metrics import number
 
     return number(value) if between is None else f"{number(value)} [{between[0]:.2f}–{between[1]:.2f}]"
 
@@ -135,7 +160,8 @@ def _with_interval(value: float | None, between: tuple[float, float] | None) -> 
 def _scene_table(report: dict[str, Any]) -> Any:
     from rich.table import Table
 
-    from models.evaluation.page import HEADINGS, number
+    from models.evaluation.metrics import number
+    from models.evaluation.page import HEADINGS
     from models.evaluation.report import FIGURES
 
     table = Table("scene", box=None, header_style="bold", pad_edge=False)

@@ -9,7 +9,8 @@ from html import escape
 from typing import Any
 
 from models.evaluation.frames_report import WORDS
-from models.evaluation.page import document, number
+from models.evaluation.metrics import number
+from models.evaluation.page import document
 from models.evaluation.svg import Dots, Line, plot
 
 PICTURES_WIDE = "<style>.frames figure, .frames img { width: 560px; image-rendering: auto; }</style>"

@@ -84,20 +84,41 @@ def best_threshold(scores: Scores, sharp: Bools) -> tuple[float, float] | None:
     return (middle if below < middle <= above else float(above)), float(accuracy[best])
 
 
-def calibration(probability: Scores, sharp: Bools) -> list[tuple[int, float, float]]:
-    """Per non-empty one of BINS equal bins: count, mean probability, share in focus."""
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Squares whose probability lies in [low, high), the last bin with its upper end; None where it is empty."""
+
+    low: float
+    high: float
+    count: int
+    mean_probability: float | None
+    share_in_focus: float | None
+
+
+def reliability(probability: Scores, sharp: Bools) -> list[Bin]:
+    """What was said against what is so, in BINS equal bins (DeGroot and Fienberg 1983), empty ones included."""
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)
-    return [
-        (int((bins == b).sum()), float(probability[bins == b].mean()), float(sharp[bins == b].mean()))
-        for b in np.unique(bins)
-    ]
+    found = []
+    for number in range(BINS):
+        here = bins == number
+        count = int(here.sum())
+        said = float(probability[here].mean()) if count else None
+        true = float(sharp[here].mean()) if count else None
+        found.append(Bin(number / BINS, (number + 1) / BINS, count, said, true))
+    return found
 
 
 def calibration_error(probability: Scores, sharp: Bools) -> float | None:
-    """Expected calibration error: mean |mean probability - share in focus| over the bins, weighted by their counts."""
+    """Expected calibration error: mean |mean probability - share in focus| over the bins, weighted by their counts
+    (Naeini, Cooper and Hauskrecht 2015)."""
     if not probability.size:
         return None
-    return sum(n * abs(said - true) for n, said, true in calibration(probability, sharp)) / probability.size
+    gaps = (
+        each.count * abs(each.mean_probability - each.share_in_focus)
+        for each in reliability(probability, sharp)
+        if each.mean_probability is not None and each.share_in_focus is not None
+    )
+    return sum(gaps) / probability.size
 
 
 def drawn_scenes(scenes: Sequence[str], *, seed: int = SEED) -> Iterator[NDArray[np.intp]]:
@@ -121,3 +142,8 @@ def interval(values: Sequence[float | None]) -> tuple[float, float] | None:
         return None
     low, high = np.quantile(defined, [(1 - COVERED) / 2, (1 + COVERED) / 2])
     return float(low), float(high)
+
+
+def number(value: float | None) -> str:
+    """A figure with three digits, or a dash where it is not defined."""
+    return "–" if value is None else f"{value:.3f}"

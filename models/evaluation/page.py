@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from models.evaluation.criteria_page import criteria_plot, criteria_table, reliability_plot
 from models.evaluation.datasets import Square
-from models.evaluation.metrics import calibration, roc
+from models.evaluation.metrics import number, roc
 from models.evaluation.report import FIGURES, Method, methods_of
 from models.evaluation.scoring import Scored
 from models.evaluation.svg import Bars, Line, plot
@@ -82,7 +83,12 @@ def page_of(report: dict[str, Any], scored: Scored) -> str:
         "<p>Below each figure: 95 % interval by bootstrap over scenes. The model decides at its shipped threshold, a "
         "classical measure at the threshold that is best on all other scenes.</p>",
         _pooled_table(report["methods"]),
-        _plots(methods, scored),
+        _plots(report, methods, scored),
+        "<h2>At other criteria</h2>",
+        "<p>The labels stay as they are; what changes is the blur radius up to which the model may call a square in "
+        f"focus, always with a probability of at least {report['threshold']:g}.</p>",
+        criteria_table(report),
+        criteria_plot(report),
         "<h2>Scene by scene</h2>",
         _scene_table(report),
         "<h2>Called in focus, but out of focus</h2>",
@@ -97,11 +103,6 @@ def document(title: str, body: Sequence[str]) -> str:
     """A whole page in the style of all evaluations; `body` is HTML."""
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     return f"<!doctype html>\n<html lang='en'><head>{head}</head><body>\n" + "\n".join(body) + "\n</body></html>\n"
-
-
-def number(value: float | None) -> str:
-    """A figure with three digits, or a dash where it is not defined."""
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _summary(report: dict[str, Any]) -> str:
@@ -148,7 +149,7 @@ def _scene_table(report: dict[str, Any]) -> str:
     return f"<table><tr><th>scene</th><th>in / out</th><th>cannot judge</th>{heads}</tr>{''.join(rows)}</table>"
 
 
-def _plots(methods: Sequence[Method], scored: Scored) -> str:
+def _plots(report: dict[str, Any], methods: Sequence[Method], scored: Scored) -> str:
     sharp = scored.sharp
     curves = []
     for method in methods:
@@ -157,7 +158,6 @@ def _plots(methods: Sequence[Method], scored: Scored) -> str:
         curves.append(Line(method.name, list(zip(false[keep].tolist(), hits[keep].tolist(), strict=True))))
     model = methods[0]
     p, truth = model.scores[model.counted], sharp[model.counted]
-    reliable = [(said, true) for _, said, true in calibration(p, truth)]
     histograms = []
     for name, chosen in (("in focus", p[truth]), ("out of focus", p[~truth])):
         counts = np.histogram(chosen, HISTOGRAM_BINS, (0.0, 1.0))[0]
@@ -165,7 +165,7 @@ def _plots(methods: Sequence[Method], scored: Scored) -> str:
     return "".join(
         (
             plot("ROC", "false sharp", "in focus and called so", curves, diagonal=True),
-            plot("Reliability", "p_in_focus", "share in focus", [Line("model", reliable, marks=True)], diagonal=True),
+            reliability_plot(report),
             plot("Scores", "p_in_focus", "squares (tallest bar = 1)", histograms, upright=scored.threshold),
         )
     )

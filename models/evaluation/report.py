@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.evaluation.criteria import figures_by_criterion
 from models.evaluation.datasets import Label, by_image
 from models.evaluation.metrics import (
     Bools,
@@ -19,6 +20,7 @@ from models.evaluation.metrics import (
     drawn_scenes,
     interval,
     rates,
+    reliability,
 )
 from models.evaluation.scoring import Scored
 
@@ -154,6 +156,7 @@ def report_of(scored: Scored, left_out: int, model: dict[str, str], *, crops: bo
     labels = [square.label for square in scored.squares]
     judged = scored.judged
     error, frames = fraction_error(scored)
+    clear = judged & ~scored.mixed
     methods = []
     for method in methods_of(scored):
         per_scene = {
@@ -186,6 +189,8 @@ def report_of(scored: Scored, left_out: int, model: dict[str, str], *, crops: bo
             for scene in sorted(set(scenes))
         },
         "fraction_error": {"mean": error, "frames": frames},
+        "criteria": figures_by_criterion(scored),
+        "reliability": [asdict(each) for each in reliability(scored.p_judged[clear], sharp[clear])],
         "methods": methods,
     }
 

@@ -8,8 +8,8 @@ to whole tiles, and judged as an image of its own: nothing of its surroundings i
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +21,25 @@ from models.evaluation.datasets import Label, Square, by_image
 from models.focusmap import Bool, FocusMap, Luma
 from models.images import read_luma
 from models.sharpness import MEASURES
+from models.verdict import VerdictKind, verdict_of
 
 MIN_JUDGED_SHARE = 0.4
 """As for a frame: with less than 40 % judged there is no verdict."""
 
 Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AtCriterion:
+    """The answers if in focus means a blur radius of at most `criterion_px`; one for each square.
+
+    p_judged  as in `Scored`
+    verdicts  of whole images, by the product's own rule (`models.verdict`); None for squares of a larger image
+    """
+
+    criterion_px: float
+    p_judged: Scores
+    verdicts: list[VerdictKind | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +50,7 @@ class Scored:
     p_any       p_in_focus over all tiles, whatever the cause; NaN where no tile lies within the square
     blur_px     blur radius over the tiles of p_judged
     classical   score per classical measure, of the square's own pixels
+    at          the answers at several criteria, rising, the one in force among them
     """
 
     squares: tuple[Square, ...]
@@ -45,6 +60,7 @@ class Scored:
     classical: dict[str, Scores]
     criterion_px: float
     threshold: float
+    at: tuple[AtCriterion, ...] = ()
 
     @property
     def sharp(self) -> Bool:
@@ -68,20 +84,30 @@ def score_squares(
     judging: Judging,
     *,
     crops: bool = False,
+    criteria_px: Sequence[float] = (),
     on_image: Callable[[Path], None] = lambda _: None,
 ) -> Scored:
-    """Judge every square. `on_image` is called before each image is read.
+    """Judge every square, at the criterion in force and at `criteria_px`; `on_image` is called before an image is read.
 
     Raises InputError if an image cannot be read, is smaller than a tile, or does not hold its squares.
     """
     count = len(squares)
     p_judged, p_any, blur_px = (np.full(count, np.nan) for _ in range(3))
     classical = {name: np.full(count, np.nan) for name in MEASURES}
-    criterion_px = threshold = float("nan")
+    threshold = float("nan")
+    criterion_px = classifier.criterion_px if judging.criterion_px is None else judging.criterion_px
+    at = tuple(
+        AtCriterion(each, np.full(count, np.nan), [None] * count) for each in sorted({criterion_px, *criteria_px})
+    )
+
+    def judge(luma: Luma) -> list[FocusMap]:
+        return [classifier.judge(luma, replace(judging, criterion_px=each.criterion_px)) for each in at]
+
+    in_force = [each.criterion_px for each in at].index(criterion_px)
     for path, positions in by_image(squares).items():
         on_image(path)
         luma = read_luma(path).luma
-        whole = None if crops else classifier.judge(luma, judging)
+        whole = None if crops else judge(luma)
         for position in positions:
             square = squares[position]
             cut = pixels_of(luma, square)
@@ -89,17 +115,21 @@ def score_squares(
             if found is None:
                 centred = centred_tiles(cut, classifier.tile_px)
                 if centred is not None:
-                    found = classifier.judge(centred, judging)
+                    found = judge(centred)
             if found is not None:
-                criterion_px, threshold = found.criterion_px, found.threshold
-                weights = np.ones(found.cause.shape) if crops else overlap_px2(found, square, luma.shape)
+                shown = found[in_force]
+                threshold = shown.threshold
+                weights = np.ones(shown.cause.shape) if crops else overlap_px2(shown, square, luma.shape)
                 area = float(weights.size if crops else cut.size)
-                p_judged[position], blur_px[position] = over_judged(found, weights, area)
-                p_any[position] = weighted_mean(found.p_in_focus, weights)
+                p_judged[position], blur_px[position] = over_judged(shown, weights, area)
+                p_any[position] = weighted_mean(shown.p_in_focus, weights)
+                for each, there in zip(at, found, strict=True):
+                    each.p_judged[position] = over_judged(there, weights, area)[0]
+                    each.verdicts[position] = verdict_of(there).kind if square.size is None else None
             for name, measure in MEASURES.items():
                 tile_px = square.size or classifier.tile_px
                 classical[name][position] = float(measure(cut, tile_px).mean())
-    return Scored(squares, p_judged, p_any, blur_px, classical, criterion_px, threshold)
+    return Scored(squares, p_judged, p_any, blur_px, classical, criterion_px, threshold, at)
 
 
 def pixels_of(luma: Luma, square: Square) -> Luma:

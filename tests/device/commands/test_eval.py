@@ -102,6 +102,41 @@ def test_a_limit_that_cannot_be_is_refused(table: Path, tiny: Path, option: str,
         run(table, "--unsigned", "--model", tiny, option, value)
 
 
+def test_figures_at_other_criteria_are_shown_and_the_one_in_force_is_marked(
+    table: Path, tiny: Path, capsys: Capsys
+) -> None:
+    words = (table, "--model", tiny, "--unsigned", "--criteria", "3,0.75")
+    assert run(*words) == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert "at other criteria" in shown
+    assert "1.5 (in force)" in shown
+    assert run(*words, "--json") == ExitCode.OK
+    found = json.loads(capsys.readouterr().out)
+    assert [each["criterion_px"] for each in found["criteria"]] == [0.75, 1.5, 3.0]
+    assert sum(each["count"] for each in found["reliability"]) == 6
+
+
+def test_criteria_that_cannot_be_are_refused_before_any_work(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--criteria '1,wide'"):
+        run(table, "--model", tmp_path / "none.json", "--criteria", "1,wide")
+
+
+def test_a_criterion_beyond_what_the_model_knows_is_refused(table: Path, tiny: Path) -> None:
+    with pytest.raises(InputError, match="criterion of 50 px"):
+        run(table, "--model", tiny, "--unsigned", "--criteria", "1,50")
+
+
+def test_no_blurred_plane_of_bbbc006_passes_and_the_actin_in_focus_does_at_a_wide_criterion(capsys: Capsys) -> None:
+    if not (SHARED / "bbbc006").exists():
+        pytest.skip("the pictures of BBBC006 are not beside this checkout")
+    assert run(SHARED / "bbbc006", "--json", "--criteria", "2.5,7") == ExitCode.OK
+    found = json.loads(capsys.readouterr().out)
+    assert found["labels"] == {"in": 14, "out": 14, "mixed": 0}
+    for each in found["criteria"]:
+        assert each["verdicts"]["out"]["pass"] == 0
+    assert found["criteria"][-1]["verdicts"]["in"]["pass"] >= 9
+
+
 def test_the_shipped_model_tells_focus_on_real_stacks(capsys: Capsys) -> None:
     if not (SHARED / "tiles_shared.tsv").exists():
         pytest.skip("the real focal stacks are not beside this checkout")

@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from models.evaluation.metrics import (
     RESAMPLES,
+    Bin,
     Rates,
     auc,
     best_threshold,
-    calibration,
     calibration_error,
     drawn_scenes,
     interval,
     rates,
+    reliability,
     roc,
 )
 
@@ -96,12 +97,26 @@ def test_rates_of_one_class_have_no_balanced_accuracy() -> None:
 def test_the_calibration_error_is_the_weighted_distance_from_the_diagonal() -> None:
     probability = np.array([0.05, 0.05, 0.95, 0.95, 1.0, 0.0])
     sharp = np.array([False, True, True, True, False, False])
-    assert calibration(probability, sharp) == [
-        (3, pytest.approx(0.1 / 3), pytest.approx(1 / 3)),
-        (3, pytest.approx(2.9 / 3), pytest.approx(2 / 3)),
-    ]
+    low, *empty, high = reliability(probability, sharp)
+    assert low == Bin(0.0, 0.1, 3, pytest.approx(0.1 / 3), pytest.approx(1 / 3))
+    assert high == Bin(0.9, 1.0, 3, pytest.approx(2.9 / 3), pytest.approx(2 / 3))
+    assert [(each.count, each.mean_probability, each.share_in_focus) for each in empty] == [(0, None, None)] * 8
     assert calibration_error(probability, sharp) == pytest.approx(0.3)
     assert calibration_error(np.array([]), np.array([], np.bool_)) is None
+
+
+@given(pairs)
+def test_every_square_lies_in_the_one_bin_of_its_probability(found: list[tuple[float, bool]]) -> None:
+    probability, sharp = arrays(found)
+    bins = reliability(probability, sharp)
+    assert [bins[0].low, *(each.high for each in bins)] == pytest.approx(np.linspace(0.0, 1.0, 11).tolist())
+    assert sum(each.count for each in bins) == probability.size
+    for each in bins:
+        if each.count:
+            assert each.mean_probability is not None
+            assert each.low - 1e-9 <= each.mean_probability <= each.high + 1e-9
+    true = sum(each.count * each.share_in_focus for each in bins if each.share_in_focus is not None)
+    assert true == pytest.approx(sharp.sum())
 
 
 def test_a_calibrated_score_has_next_to_no_calibration_error() -> None:

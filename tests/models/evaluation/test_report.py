@@ -11,8 +11,8 @@ import pytest
 
 from models.classifier import Judging
 from models.evaluation.datasets import Label, Square, load_dataset
-from models.evaluation.metrics import best_threshold
-from models.evaluation.page import number, page_of, worst_mistakes, write_page
+from models.evaluation.metrics import best_threshold, number
+from models.evaluation.page import page_of, worst_mistakes, write_page
 from models.evaluation.report import FIGURES, fraction_error, leave_one_scene_out, methods_of, report_of
 from models.evaluation.scoring import Scored, score_squares
 from models.evaluation.svg import Bars, Line, plot
@@ -123,7 +123,7 @@ def test_the_page_stands_alone_and_shows_every_method_scene_and_mistake(
     page = page_of(report, scored)
     for text in ("<!doctype html>", "Tenengrad", "scene", "one/0.png", "two/1.png"):
         assert text in page
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
     assert page.count("data:image/jpeg;base64,") == 4  # the square labelled wrong in each image
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     write_page(tmp_path / "e.html", page)
@@ -146,3 +146,11 @@ def test_a_plot_stays_inside_its_frame_and_names_its_parts() -> None:
     assert "a&lt;b" in drawn
     assert drawn.count("<circle") == 2
     assert "-" not in "".join(part.split('"')[0] for part in drawn.split('points="')[1:])
+
+
+def test_bars_carry_their_labels_and_ticks_are_written_where_they_belong() -> None:
+    drawn = plot("T", "x", "y", [Bars("bars", [0.5, 0.0], ["7 & 8", ""])], x_ticks=[(0.0, "none"), (1.0, "5 px")])
+    assert "7 &amp; 8" in drawn
+    assert ">none</text>" in drawn
+    assert ">5 px</text>" in drawn
+    assert drawn.count("0.75") == 1  # on the y axis only
