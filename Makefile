@@ -4,7 +4,7 @@ VENV   ?= .venv
 PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench train model-check board-test arm-count pictures clean
+.PHONY: help run test bench train sign model-check board-test arm-count pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +40,10 @@ bench: $(VENV)/.focusgate ## time the classifier against a memcpy and a Laplacia
 
 train: $(VENV)/.focusgate-train ## train the shipped model from nothing and export it
 	$(VENV)/bin/focusgate train
+
+sign: $(VENV)/.focusgate ## sign the shipped model after training: make sign KEY=private.pem
+	@test -n "$(KEY)" || { echo 'name the private key, as in: make sign KEY=private.pem' >&2; exit 2; }
+	$(VENV)/bin/focusgate model sign models/weights/focus-s.json --key $(KEY)
 
 model-check: $(VENV)/.focusgate-train ## prove that the shipped model is what training produced
 	$(VENV)/bin/python -m models.training.check
