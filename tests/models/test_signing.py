@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -250,6 +251,12 @@ def test_a_signature_of_one_model_is_none_of_another(signed: Path, keys: Path, p
     with pytest.raises(ModelError, match="is not what key"):
         load_classifier(signed.with_name("other.json"), keys_folder=keys)
     assert not parsed
+
+
+def test_a_manifest_with_another_digest_is_refused_though_signed(edited: Callable[..., Path], keys: Path) -> None:
+    path = edited(sha256="0" * 64)
+    sign_by(signing.load_private_key(keys / "private.key"), path)
+    assert "not the model of its manifest" in refused(path, keys)
 
 
 def test_a_manifest_that_names_another_file_is_refused_though_signed(signed: Path, keys: Path) -> None:

@@ -123,9 +123,17 @@ def test_the_gate_does_not_start_with_a_model_that_nobody_trusted_has_signed(
     assert main(start) == ExitCode.OK
 
 
-def test_a_model_that_fails_its_golden_vectors_is_not_signed(edited: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_model_that_is_not_whole_or_fails_its_golden_vectors_is_not_signed(
+    edited: Callable[..., Path], tmp_path: Path
+) -> None:
     run("keygen", "--out", str(tmp_path / "keys"))
-    path = edited(sha256="0" * 64)
-    with pytest.raises(ModelError, match="not the model of its manifest"):
-        run("sign", str(path), "--key", str(tmp_path / "keys" / "private.pem"))
+    path = edited()
+    golden = json.loads(path.read_text(encoding="utf-8"))["golden"]
+    golden[0]["expected"]["detectable"][0][0] -= 0.1
+    for change, words in (
+        ({"golden": golden}, "self-test failed"),
+        ({"sha256": "0" * 64}, "not the model of its manif"),
+    ):
+        with pytest.raises(ModelError, match=words):
+            run("sign", str(edited(**change)), "--key", str(tmp_path / "keys" / "private.pem"))
     assert not path.with_name(path.name + ".sig").exists()
