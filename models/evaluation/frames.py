@@ -286,8 +286,11 @@ def by_blur(frames: Sequence[JudgedFrame]) -> list[tuple[float, float, int, floa
 
 
 def worst_errors(frames: Sequence[JudgedFrame], count: int) -> list[JudgedFrame]:
-    """The judged frames whose fraction is farthest out, worst first, one to a scene."""
-    ordered = sorted((f for f in frames if f.can_judge), key=lambda f: (-abs(f.error), f.seed, f.number))
+    """The judged frames whose fraction is farthest out, worst first, one to a scene.
+
+    By `sure_error`: where the truth itself hangs by a thread, there is nothing to learn from a picture.
+    """
+    ordered = sorted((f for f in frames if f.can_judge), key=lambda f: (-abs(f.sure_error), f.seed, f.number))
     first = {frame.seed: frame for frame in reversed(ordered)}
     return [frame for frame in ordered if first[frame.seed] is frame][:count]
 

@@ -13,7 +13,7 @@ from models.evaluation.metrics import number
 from models.evaluation.page import document
 from models.evaluation.svg import Dots, Line, plot
 
-PICTURES_WIDE = "<style>.frames figure, .frames img { width: 560px; image-rendering: auto; }</style>"
+PICTURES_WIDE = "<style>.frames figure, .frames img { width: 1120px; image-rendering: auto; }</style>"
 
 PART_COLUMNS = ("error", "bias", "false_open", "false_refuse_judged", "false_refuse", "cannot_judge")
 PART_HEADINGS = {
@@ -52,7 +52,7 @@ def page_of(report: dict[str, Any], false_opens: Sequence[Picture], worst: Seque
         *(parts_table(parts) for parts in report["by_condition"].values()),
         "<h2>Opened, though less than 80 % is truly in focus</h2>",
         _pictures(false_opens),
-        "<h2>Largest errors of the fraction</h2>",
+        "<h2>Largest errors of the fraction, beyond what the truth leaves open</h2>",
         _pictures(worst),
     ]
     return document("focusgate scenes", body)

@@ -127,6 +127,7 @@ def test_every_frame_is_in_one_band_of_the_truth() -> None:
 def test_the_worst_frames_come_first_one_to_a_scene() -> None:
     frames = [frame(70), frame(20), frame(10, seed=1), frame(90, seed=2), frame(0, VerdictKind.CANNOT_JUDGE, seed=3)]
     assert [(f.seed, f.true_tiles) for f in worst_errors(frames, 2)] == [(1, 10), (0, 20)]
+    assert worst_errors([frame(0, true_loose=100), frame(50, seed=1)], 1)[0].seed == 1
     assert [f.true_tiles for f in false_opens(frames, 9)] == [10, 20, 70]
 
 
