@@ -35,8 +35,8 @@ test: $(VENV)/.focusgate-test ## lint, types, import contracts and tests
 	$(VENV)/bin/pytest --cov=device --cov=models --cov=calibration --cov-report=term:skip-covered
 	$(VENV)/bin/coverage report --include='device/gate.py,device/debounce.py,device/lease.py,device/lamp.py' --fail-under=100
 
-bench: $(VENV)/.focusgate ## time the classifier against a memcpy and a Laplacian, in one run
-	$(VENV)/bin/focusgate bench
+bench: $(VENV)/.focusgate-test ## time the classifier against a memcpy, a Laplacian and the report's CNN, in one run
+	$(VENV)/bin/focusgate bench --report-cnn
 
 train: $(VENV)/.focusgate-train ## train the shipped model from nothing and export it
 	$(VENV)/bin/focusgate train

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,9 +13,11 @@ from models.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from device.benchmark import Goal, Memory, Row
+    from models.focusmap import Luma
 
 DEFAULT_SECONDS = 10.0
 MIN_ROUNDS = 5
+MIN_ROUNDS_WITH_CNN = 40  # its three turns take all the time there is, and the others must have theirs
 MAX_SECONDS = 3600.0
 MAX_REPEATS = 100_000
 
@@ -21,6 +25,7 @@ EXAMPLES = """\
 examples:
   focusgate bench                      ten seconds of turns, as a table with ratios
   focusgate bench --repeats 200        exactly 200 turns of each
+  focusgate bench --report-cnn         also the report's network, which takes seconds a frame (needs focusgate[test])
   focusgate bench --json > bench.json  the same figures for a program
 
 Every method judges the same 2592×1944 luma frame, in turns, in one thread. Absolute times depend on what else the
@@ -41,6 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     bench.add_argument("--repeats", type=int, metavar="N", help="how many turns of each, instead of --seconds")
     bench.add_argument("--model", type=Path, metavar="PATH", help="manifest of another model than the one shipped")
     bench.add_argument("--unsigned", action="store_true", help="take a model that nobody has signed")
+    bench.add_argument("--report-cnn", action="store_true", help="time the report's network as well, three turns")
     bench.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     bench.set_defaults(run=_run)
 
@@ -61,18 +67,21 @@ def _run(arguments: argparse.Namespace) -> int:
         raise InputError(f"--repeats {repeats} is not possible; allowed: 1 to {MAX_REPEATS}")
     classifier = load_classifier(arguments.model, threads=1, unsigned=arguments.unsigned)
     memory = benchmark.measure_memory(arguments.model)
+    frame = benchmark.texture_frame()
+    seldom = _report_cnn(frame) if arguments.report_cnn else {}
+    least = MIN_ROUNDS_WITH_CNN if seldom else MIN_ROUNDS
     end_ns = time.monotonic_ns() + round(arguments.seconds * SECOND)
 
     def keep_on(rounds: int) -> bool:
         if repeats is not None:
             return bool(rounds < repeats)
-        return rounds < MIN_ROUNDS or time.monotonic_ns() < end_ns
+        return rounds < least or time.monotonic_ns() < end_ns
 
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        timed = benchmark.contestants(classifier, benchmark.texture_frame(), MonotonicClock())
-        durations = benchmark.interleaved(timed, time.perf_counter_ns, keep_on)
+        timed = benchmark.contestants(classifier, frame, MonotonicClock())
+        durations = benchmark.interleaved(timed, time.perf_counter_ns, keep_on, seldom)
     finally:
         cv2.setNumThreads(threads)
     rows = benchmark.rows_of(durations)
@@ -83,6 +92,22 @@ def _run(arguments: argparse.Namespace) -> int:
     else:
         _print_tables(rows, goals, rounds, f"{classifier.name} {classifier.manifest.version}")
     return ExitCode.OK
+
+
+def _report_cnn(frame: Luma) -> dict[str, Callable[[], object]]:
+    """The report's network as a contestant, untrained: weights cost the same whatever they are.
+
+    Where the package onnx is not installed, a line that says so, and no contestant.
+    """
+    from device.benchmark import REPORT, SEED, report_cnn
+    from models.baselines.architecture import REPORT_CNN
+
+    try:
+        from models.baselines.graph import model_of, random_weights
+    except ModuleNotFoundError as error:
+        print(f"{REPORT}: left out, for it needs the package {error.name}; install focusgate[test]", file=sys.stderr)
+        return {}
+    return {REPORT: report_cnn(frame, model_of(REPORT_CNN, random_weights(REPORT_CNN, SEED)))}
 
 
 def _as_json(rows: list[Row], goals: list[Goal], memory: Memory | None, rounds: int, model: str) -> str:
@@ -110,7 +135,8 @@ def _print_tables(rows: list[Row], goals: list[Goal], rounds: int, model: str) -
 
     console = Console()
     on = machine()
-    console.print(f"[bold]{model}[/] on one {WIDTH_PX}×{HEIGHT_PX} luma frame, {rounds} turns each, one thread")
+    few = "".join(f" ({row.turns} of {row.name})" for row in rows if row.turns < rounds)
+    console.print(f"[bold]{model}[/] on one {WIDTH_PX}×{HEIGHT_PX} luma frame, {rounds} turns each{few}, one thread")
     versions = ", ".join(f"{key} {value}" for key, value in on.items() if key != "processor")
     console.print(f"{on['processor']} ({versions})\n", highlight=False)
     times = Table("one frame", box=None, pad_edge=False, header_style="bold")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from device import benchmark
 from device.clock import FakeClock
 from device.commands import bench
 from device.gate import GateState, Mode
+from models.baselines.architecture import REPORT_CNN
 from models.errors import ExitCode, InputError, ModelError
 from models.onnx_classifier import load_classifier
 
@@ -58,6 +60,21 @@ def test_a_duration_is_what_passed_on_the_clock_during_the_call() -> None:
         "slow": [70, 70],
         "fast": [10, 10],
     }
+
+
+def test_what_takes_seconds_has_few_turns_spread_over_the_rounds() -> None:
+    calls: list[str] = []
+    often: dict[str, Callable[[], object]] = {"a": lambda: calls.append("a")}
+    seldom: dict[str, Callable[[], object]] = {"S": lambda: calls.append("S")}
+    clock = FakeClock()
+    found = benchmark.interleaved(often, clock.now_ns, lambda rounds: rounds < 60, seldom)
+    assert {name: len(turns) for name, turns in found.items()} == {"a": 60, "S": benchmark.SELDOM_TURNS}
+    warm_up, counted = calls[: benchmark.WARM_UP_ROUNDS + 1], "".join(calls[benchmark.WARM_UP_ROUNDS + 1 :])
+    assert warm_up.count("S") == 1
+    between = [len(each) for each in counted.split("S")]
+    assert all(abs(each - benchmark.SELDOM_EVERY) <= 1 for each in between[1:-1])
+    short = benchmark.interleaved(often, clock.now_ns, lambda rounds: rounds < 1, seldom)
+    assert len(short["S"]) == 1
 
 
 def durations(**over: int) -> dict[str, list[int]]:
@@ -106,6 +123,12 @@ def test_a_goal_just_missed_is_not_met(over: dict[str, int], peak_mib: float, go
     assert [index for index, met in enumerate(found) if not met] == [goal]
 
 
+@pytest.mark.parametrize(("median_us", "met"), [(2_400_000, True), (2_399_999, False)])
+def test_the_goal_against_the_reports_network_is_there_only_if_it_took_part(median_us: int, met: bool) -> None:
+    assert len(verdicts(None)) == 5
+    assert verdicts(None, report=median_us)[5:] == [met]
+
+
 def test_memory_that_was_not_measured_is_neither_met_nor_missed() -> None:
     assert verdicts(None)[-1] is None
 
@@ -148,6 +171,34 @@ def test_the_table_has_every_method_and_every_goal(tiny: Path, small_frame: None
         assert name in shown
     assert "met" in shown
     assert cv2.getNumThreads() == threads
+
+
+def test_the_reports_network_takes_part_when_asked(tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
+    pytest.importorskip("onnx", reason="the report's network is made with the package onnx")
+    monkeypatch.setattr(benchmark, "WIDTH_PX", 160)
+    monkeypatch.setattr(benchmark, "HEIGHT_PX", 128)
+    assert run("--unsigned", "--model", str(tiny), "--repeats", "2", "--report-cnn") == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert f"(1 of {benchmark.REPORT})" in " ".join(shown.split())
+    assert "≥ 400 ×" in shown
+
+
+def test_without_its_package_the_reports_network_is_left_out_with_a_line(
+    tiny: Path, small_frame: None, monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    monkeypatch.delitem(sys.modules, "models.baselines.graph", raising=False)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert run("--unsigned", "--model", str(tiny), "--repeats", "1", "--report-cnn") == ExitCode.OK
+    shown = capsys.readouterr()
+    assert benchmark.REPORT not in shown.out
+    assert (shown.err.count("\n"), "needs the package onnx" in shown.err) == (1, True)
+
+
+def test_the_reports_network_looks_at_every_whole_tile() -> None:
+    graph = pytest.importorskip("models.baselines.graph", reason="needs the package onnx")
+    model = graph.model_of(REPORT_CNN, graph.random_weights(REPORT_CNN, 1))
+    found = benchmark.report_cnn(np.zeros((300, 400), np.uint8), model)()
+    assert np.shape(found) == (2 * 3, 1)
 
 
 def test_json_holds_the_same_for_a_program(
