@@ -21,7 +21,8 @@ from models.errors import ExitCode, ModelError
 from models.manifest import Manifest, load_manifest, read_model
 from models.onnx_classifier import load_classifier
 from models.training.export import PARITY, deviation, run_onnx
-from models.training.network import EDGES_PX, FocusNet
+from models.training.network import FocusNet
+from models.training.optics import EDGES_PX
 from models.training.samples import stream
 from models.training.train import HELD_OUT, NAME, Plan, trained
 from models.training.train import parser as training_parser
@@ -33,15 +34,16 @@ RETRAIN_TOLERANCE = 0.02
 
 def network_from(model: bytes, tile_px: int) -> FocusNet:
     """The torch network with the weights of an ONNX file; its normalisation is folded into the first layer there."""
-    graph = onnx.load_from_string(model).graph
-    arrays = {item.name: torch.tensor(numpy_helper.to_array(item).copy()) for item in graph.initializer}
-    filters = len(arrays["stem"]) - 1
-    network = FocusNet(filters, len(arrays["own_b"]), tile_px)
+    arrays = {item.name: torch.tensor(numpy_helper.to_array(item).copy()) for item in _constants(model)}
+    filters, detectors = len(arrays["stem"]) - 1, len(arrays["detect"])
+    network = FocusNet(filters, len(arrays["own_b"]), tile_px, detectors)
     kept = [number for number in range(arrays["own_w"].shape[1]) if number not in _means(filters)]
     with torch.no_grad():
         network.stem.copy_(arrays["stem"][:-1] * 255.0)
+        network.detect.copy_(arrays["detect"][:, :-1])
         network.low.copy_(arrays["low_kernels"])
         network.own.weight.copy_(arrays["own_w"][:, kept])
+        network.own.weight[:, filters : 3 * filters + 2 * detectors] /= 2
         network.temperature.copy_(torch.stack([arrays["t0"], arrays["t1"]]))
         for layer, name in ((network.own, "own"), (network.around, "around"), (network.last, "last")):
             assert layer.bias is not None  # noqa: S101 - all three are made with one
@@ -49,6 +51,13 @@ def network_from(model: bytes, tile_px: int) -> FocusNet:
         network.around.weight.copy_(arrays["around_w"])
         network.last.weight.copy_(arrays["last_w"])
     return network
+
+
+def _constants(model: bytes) -> list[onnx.TensorProto]:
+    """Those of the graph, and of the graphs within its nodes."""
+    graph = onnx.load_from_string(model).graph
+    inner = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
+    return [item for each in (graph, *inner) for item in each.initializer]
 
 
 def _means(filters: int) -> tuple[int, int, int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.training.camera import LUMA_B, LUMA_G, LUMA_R
 from models.training.optics import Psf, defocus, equivalent_radius_px, smear
 from models.training.patterns import Plane
+
+FARTHEST_PX = 36.0  # the far wall behind the cervix, a blade before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,11 @@ def draw_psf(rng: np.random.Generator) -> Psf:
 
 
 def draw_blur(rng: np.random.Generator) -> Blur:
-    """Three in ten nearly sharp, four in ten up to 4 px, three in ten up to 9 px; one in seven moves."""
+    """Three in ten nearly sharp, four in ten up to 4 px, two in ten up to 9 px, one far out; one in seven moves."""
     psf, kind = draw_psf(rng), rng.uniform()
     near = rng.uniform(0.0, 0.8 if kind < 0.3 else 4.0 if kind < 0.7 else 9.0)
+    if kind > 0.9:
+        near = np.exp(rng.uniform(*np.log((9.0, FARTHEST_PX))))
     varies = kind >= 0.3 and rng.uniform() < 0.4
     far = near + rng.normal(0.0, 0.8 if kind < 0.7 else 1.8) if varies else near
     side = -1.0 if rng.uniform() < 0.5 else 1.0
@@ -110,3 +114,31 @@ def through_lens(sharp: Plane, blur: Blur, *, colour: bool) -> tuple[Plane, Plan
         picture = smear(picture, blur.motion_px, blur.motion_rad)
     base_px = float(np.hypot(blur.base_px, blur.psf.least_px))
     return picture, equivalent_radius_px(np.sqrt(squared), base_px, blur.motion_px)
+
+
+def before(front: Blur, behind: Blur) -> Blur:
+    """The blur of a nearer or farther layer, seen by the lens and at the moment of another."""
+    return replace(
+        front,
+        psf=behind.psf,
+        base_px=behind.base_px,
+        chroma_px=behind.chroma_px,
+        motion_px=behind.motion_px,
+        motion_rad=behind.motion_rad,
+    )
+
+
+def layered(
+    behind: tuple[Plane, Blur], front: tuple[Plane, Blur], cover: Plane, *, colour: bool
+) -> tuple[Plane, Plane]:
+    """Two layers behind the lens, as `through_lens`: where `cover` is 1 the front one hides the other.
+
+    Each is blurred with its own radius, the outline with that of the front one (matting: light that the blurred cover
+    lets past comes from behind).
+    """
+    (far, far_blur), (near, near_blur) = behind, front
+    background, far_px = through_lens(far, far_blur, colour=colour)
+    covered, near_px = through_lens(near * cover, near_blur, colour=colour)
+    hidden, _ = through_lens(cover, near_blur, colour=colour)
+    nearer = (hidden[..., 1] if hidden.ndim == 3 else hidden) > 0.5
+    return np.asarray(covered + (1 - hidden) * background, np.float32), np.where(nearer, near_px, far_px)

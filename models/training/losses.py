@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.training.network import EDGES_PX
 from models.training.samples import Samples
 from models.training.textures import SOURCE_SHARP
 
@@ -20,12 +19,12 @@ DETECTABLE_WEIGHT = 0.3
 
 
 def targets(samples: Samples) -> tuple[Tensor, Tensor, Tensor]:
-    """`within` (n, K, rows, columns): is the radius at most the edge; `weight` (n, rows, columns): 0 where a sharp
-    picture would have shown nothing, or the source is itself soft; `detectable` (n, rows, columns): 1 where detail is
-    there and can still be seen."""
-    names = ("radius_px", "source", "visible", "detail", "noise", "saturated", "mean")
-    radius, source, visible, detail, noise, saturated, mean = (torch.tensor(getattr(samples, name)) for name in names)
-    within = (radius[:, None] <= torch.tensor(EDGES_PX)[None, :, None, None]).float()
+    """`within` (n, K, rows, columns): share of the tile with a radius of at most the edge; `weight` (n, rows, columns):
+    0 where a sharp picture would have shown nothing, or the source is itself soft; `detectable` (n, rows, columns): 1
+    where detail is there and can still be seen."""
+    names = ("source", "visible", "detail", "noise", "saturated", "mean")
+    source, visible, detail, noise, saturated, mean = (torch.tensor(getattr(samples, name)) for name in names)
+    within = torch.tensor(samples.within).permute(0, 3, 1, 2)
     there = torch.log(detail / torch.sqrt(LEVEL_FLOOR**2 + (NOISE_SHARE_DETAIL * noise) ** 2) + 1e-6)
     usable = (source > SOURCE_SHARP) & (saturated < GLARE_SHARE) & (mean > DARKEST_LEVEL)
     weight = torch.sigmoid(3 * there) * usable
@@ -34,9 +33,14 @@ def targets(samples: Samples) -> tuple[Tensor, Tensor, Tensor]:
     return within, weight, detectable
 
 
+def ordinal_loss(cumulative: Tensor, within: Tensor, weight: Tensor) -> Tensor:
+    """Binary cross-entropy over all edges, (n, K, rows, columns), weighted by tile."""
+    each = functional.binary_cross_entropy_with_logits(cumulative, within, reduction="none").mean(1)
+    return (each * weight).sum() / weight.sum().clamp_min(1.0)
+
+
 def loss_of(cumulative: Tensor, detectable: Tensor, samples: Samples) -> Tensor:
-    """Binary cross-entropy over all edges, weighted, plus that of "detectable"."""
+    """The ordinal loss, plus the binary cross-entropy of "detectable"."""
     within, weight, known = targets(samples)
-    ordinal = functional.binary_cross_entropy_with_logits(cumulative, within, reduction="none").mean(1)
-    ordinal = (ordinal * weight).sum() / weight.sum().clamp_min(1.0)
-    return ordinal + DETECTABLE_WEIGHT * functional.binary_cross_entropy_with_logits(detectable, known)
+    unknown = functional.binary_cross_entropy_with_logits(detectable, known)
+    return ordinal_loss(cumulative, within, weight) + DETECTABLE_WEIGHT * unknown

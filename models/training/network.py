@@ -3,8 +3,10 @@
 A block is filtered by `filters` learned 8×8 kernels without a constant part (a bank of local frequencies), and by the
 mean. Only every other row of blocks is looked at: focus needs the finest frequencies, not every block, and this halves
 the cost. Per tile and filter the energy, the mean magnitude and the largest magnitude go on as logarithms: differences
-of logarithms are ratios of bands, which tell blur from contrast. The block means form a small picture, of which three
-more filters take the low frequencies. Fifteen filters and the mean are sixteen channels, a whole vector register.
+of logarithms are ratios of bands, which tell blur from contrast. Detectors compare the bands within one block before
+anything is pooled: a rectified sum of magnitudes, without a bias, answers to an edge by its shape and not its contrast,
+so that one sharp edge is seen beside much that is not. The block means form a small picture, of which three more
+filters take the low frequencies. Fifteen filters and the mean are sixteen channels, a whole vector register.
 """
 
 from __future__ import annotations
@@ -14,13 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.training.optics import EDGES_PX
+
 BLOCK_PX = 8
 ROW_STEP_PX = 16  # from one row of blocks to the next
 CLIPPED = 0.96  # a block with a mean above this share of full scale is saturated
 ENERGY_FLOOR = 1e-6
 MAGNITUDE_FLOOR = 1e-3
 LOW_FILTERS = 3
-EDGES_PX = (0.75, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.0)
+DETECTORS = 16
 
 # Start of the filters: pairs of DCT-II frequencies (vertical, horizontal), from the highest down.
 START = (
@@ -41,13 +45,14 @@ def dct_filters(count: int) -> Tensor:
 class FocusNet(nn.Module):
     """uint8 luma (n, 1, H, W) to logits: cumulative (n, K, rows, columns), rising in K, and detectable, without K."""
 
-    def __init__(self, filters: int = 15, hidden: int = 32, tile_px: int = 128) -> None:
+    def __init__(self, filters: int = 15, hidden: int = 32, tile_px: int = 128, detectors: int = DETECTORS) -> None:
         super().__init__()
         self.tile_px = tile_px
         self.pool = (tile_px // ROW_STEP_PX, tile_px // BLOCK_PX)  # blocks of a tile, down and across
         self.stem = nn.Parameter(dct_filters(filters))
         self.low = nn.Parameter(0.2 * torch.randn(LOW_FILTERS, 1, 3, 3))
-        features = 3 * filters + LOW_FILTERS + 3
+        self.detect = nn.Parameter(0.3 * torch.randn(detectors, filters, 1, 1))
+        features = 3 * filters + 2 * detectors + LOW_FILTERS + 3
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("deviation", torch.ones(features))
         self.register_buffer("temperature", torch.ones(2))
@@ -71,16 +76,20 @@ class FocusNet(nn.Module):
         return steps.reshape(count, 1, -1, width)
 
     def features(self, luma: Tensor) -> Tensor:
-        """Per tile: log energies, magnitudes, maxima, low energies; mean, clipped share and maximum of the blocks."""
+        """Per tile: log energies, magnitudes and maxima of bands and detectors, low energies; mean, clipped share and
+        maximum of the blocks."""
         bands = functional.conv2d(self.rows(luma).float() / 255.0, self.kernels(), stride=BLOCK_PX)
         bands, means = bands[:, :-1], bands[:, -1:]
         pool, size = functional.avg_pool2d, self.pool
         magnitude = bands.abs()
+        detected = functional.relu(functional.conv2d(magnitude, self.detect))
         low = functional.conv2d(functional.pad(means, (1, 1, 1, 1), mode="replicate"), self.low_kernels())
         parts = (
             torch.log(pool(bands * bands, size) + ENERGY_FLOOR),
             2 * torch.log(pool(magnitude, size) + MAGNITUDE_FLOOR),
             2 * torch.log(functional.max_pool2d(magnitude, size) + MAGNITUDE_FLOOR),
+            2 * torch.log(pool(detected, size) + MAGNITUDE_FLOOR),
+            2 * torch.log(functional.max_pool2d(detected, size) + MAGNITUDE_FLOOR),
             torch.log(pool(low * low, size) + ENERGY_FLOOR),
             pool(means, size),
             pool((means > CLIPPED).float(), size),

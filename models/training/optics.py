@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from models.training.patterns import Plane
 
+EDGES_PX = (0.75, 1.0, 1.5, 2.0, 2.5, 3.5, 5.0, 7.0)
+"""Radii of the ordinal answer, px: P(radius <= edge) for each."""
+
 SUPERSAMPLING = 7
 NO_BLUR_PX = 0.15
 

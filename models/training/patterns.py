@@ -56,6 +56,18 @@ def patch(rng: np.random.Generator, size: int, *, sharp: bool) -> Plane:
     return inside
 
 
+def occluder(rng: np.random.Generator, size: int) -> Plane:
+    """The outline of something in front: blob, straight edge or bar, sharp to the pixel; 1 inside."""
+    side, kind = size * FINER, rng.uniform()
+    if kind < 0.4:
+        return _reduced(patch(rng, side, sharp=True), size)
+    angle, middle = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.8, 2) * side
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    across = (x - middle[0]) * np.float32(np.sin(angle)) - (y - middle[1]) * np.float32(np.cos(angle))
+    inside = across > 0 if kind < 0.7 else np.abs(across) < rng.uniform(0.02, 0.2) * side
+    return _reduced(inside.astype(np.float32), size)
+
+
 def stained(rng: np.random.Generator, tissue: Plane) -> Plane:
     """Acetowhite patches, brighter and flatter, or iodine's brown, darker, sparing some; outline sharp or soft."""
     inside = patch(rng, len(tissue), sharp=rng.uniform() < 0.6)

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.training.camera import FULL_SCALE, deliver, draw_camera, expose, quantise
-from models.training.lens import draw_blur, through_lens
-from models.training.optics import Psf, defocus
-from models.training.patterns import Plane
+from models.training.lens import before, draw_blur, layered, through_lens
+from models.training.optics import EDGES_PX, Psf, defocus
+from models.training.patterns import Plane, occluder
 from models.training.textures import Photograph, draw_scene, photographs, source_sharpness
 
 TILE_PX = 128
@@ -27,24 +27,31 @@ FULL = SIDE + 2 * MARGIN
 CHUNK = 50  # samples made by one task
 UNKNOWN_RADIUS_PX = 99.0
 SHARP_SOURCE = 9.0  # procedural scenes are sharp to the pixel
-EMPTY_SHARE = 0.08  # pictures of nothing but noise
+EMPTY_SHARE = 0.1  # pictures of nothing but noise
+LAYERED_SHARE = 0.25  # something stands before something else, at another distance
+SATURATED_LEVEL = 250.0
+WHITE_SHARE = 0.985  # of a camera's white, which may lie below 250
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """`luma` uint8 (n, SIDE, SIDE); all else float32 (n, TILES, TILES), one value a tile.
+    """`luma` uint8 (n, SIDE, SIDE); all else float32 (n, TILES, TILES), one value a tile, `within` K values.
 
-    radius_px     radius of the disc with the second moment of all blur together, px of the picture
+    radius_px     radius of the disc with the second moment of all blur together, px of the picture, mean of the tile
+    within        share of the tile's pixels whose radius is at most each of EDGES_PX
+    motion_px     length of the smear, px of the sensor
     source        source sharpness (`textures.SOURCE_SHARP`); large for procedural scenes
     visible       deviation of what can still be seen, below σ = 3 px, in levels
     detail        deviation of what a sharp picture would show, below σ = 1.2 px, in levels
     noise         deviation of noise and compression, in levels
-    saturated     share of pixels at 250 or above
+    saturated     share of pixels at SATURATED_LEVEL or at this camera's white
     mean          mean level
     """
 
     luma: NDArray[np.uint8]
     radius_px: Plane
+    within: Plane
+    motion_px: Plane
     source: Plane
     visible: Plane
     detail: Plane
@@ -111,10 +118,14 @@ def make_empty(rng: np.random.Generator) -> Samples:
     levels = quantise(np.clip(picture, 0.0, 1.0).astype(np.float32), camera)
     inner = levels[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
     tiles = (1, TILES, TILES)
-    mean, saturated = (_tiles(plane)[None] for plane in (levels.astype(np.float32), (levels >= 250).astype(np.float32)))
+    mean, saturated = (
+        _tiles(plane)[None] for plane in (levels.astype(np.float32), (levels >= SATURATED_LEVEL).astype(np.float32))
+    )
     return Samples(
         luma=inner[None],
         radius_px=np.full(tiles, UNKNOWN_RADIUS_PX, np.float32),
+        within=np.zeros((*tiles, len(EDGES_PX)), np.float32),
+        motion_px=np.zeros(tiles, np.float32),
         source=np.full(tiles, SHARP_SOURCE, np.float32),
         visible=np.zeros(tiles, np.float32),
         detail=np.full(tiles, FULL_SCALE, np.float32),
@@ -129,31 +140,50 @@ def make_sample(rng: np.random.Generator, sources: list[Photograph]) -> Samples:
     if rng.uniform() < EMPTY_SHARE:
         return make_empty(rng)
     camera, blur = draw_camera(rng), draw_blur(rng)
+    colour = camera.balance is not None
     size = int(np.ceil(FULL / camera.resample))
     size += size % 2
+    sharp, source = _surface(rng, sources, size, blur.base_px)
+    if rng.uniform() < LAYERED_SHARE:
+        nearer, nearer_source = _surface(rng, sources, size, blur.base_px)
+        cover = occluder(rng, size)
+        light, radius = layered((sharp, blur), (nearer, before(draw_blur(rng), blur)), cover, colour=colour)
+        sharp = sharp + cover * (nearer - sharp)
+        hidden = _tiles(cv2.resize(cover, (FULL, FULL), interpolation=cv2.INTER_AREA).astype(np.float32))
+        source = source + hidden * (nearer_source - source)
+    else:
+        light, radius = through_lens(sharp, blur, colour=colour)
+    noisy = deliver(expose(light, camera, rng), camera, FULL, rng.uniform(0.6, 1.5))
+    in_focus = defocus(sharp, 0.0, blur.psf)
+    clean, ideal = (deliver(expose(plane, camera, None), camera, FULL) for plane in (light, in_focus))
+    picture = quantise(noisy, camera)
+    clipped = min(SATURATED_LEVEL, WHITE_SHARE * FULL_SCALE * (camera.offset + camera.contrast))
+    seen_px = _radius_in_picture(radius, size)
+    values = (
+        _tiles(seen_px),
+        np.stack([_tiles((seen_px <= edge).astype(np.float32)) for edge in EDGES_PX], axis=-1),
+        np.full((TILES, TILES), blur.motion_px),
+        source,
+        _deviation(clean, 3.0),
+        _deviation(ideal, 1.2),
+        _deviation(picture.astype(np.float32) / np.float32(FULL_SCALE) - clean, 3.0),
+        _tiles((picture >= clipped).astype(np.float32)),
+        _tiles(picture.astype(np.float32)),
+    )
+    inner = picture[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
+    return Samples(inner[None], *(np.asarray(value, np.float32)[None] for value in values))
+
+
+def _surface(rng: np.random.Generator, sources: list[Photograph], size: int, base_px: float) -> tuple[Plane, Plane]:
+    """A lit scene behind the lens's own blur, (size, size), and how sharp its source is, a tile."""
     scene = draw_scene(rng, sources, size)
     high, middle = (
         cv2.resize(plane, (FULL, FULL), interpolation=cv2.INTER_AREA).astype(np.float32)
         for plane in source_sharpness(scene)
     )
-    source = _tiles(high) / (_tiles(middle) + 1e-12) if scene.from_photograph else np.full((TILES, TILES), SHARP_SOURCE)
-    sharp = defocus(_light(rng, scene.luma), blur.base_px, Psf("gaussian"))
-    light, radius = through_lens(sharp, blur, colour=camera.balance is not None)
-    in_focus = defocus(sharp, 0.0, blur.psf)
-    noisy = deliver(expose(light, camera, rng), camera, FULL, rng.uniform(0.6, 1.5))
-    clean, ideal = (deliver(expose(plane, camera, None), camera, FULL) for plane in (light, in_focus))
-    picture = quantise(noisy, camera)
-    values = (
-        _tiles(_radius_in_picture(radius, size)),
-        source,
-        _deviation(clean, 3.0),
-        _deviation(ideal, 1.2),
-        _deviation(picture.astype(np.float32) / np.float32(FULL_SCALE) - clean, 3.0),
-        _tiles((picture >= 250).astype(np.float32)),
-        _tiles(picture.astype(np.float32)),
-    )
-    inner = picture[MARGIN : MARGIN + SIDE, MARGIN : MARGIN + SIDE]
-    return Samples(inner[None], *(np.asarray(value, np.float32)[None] for value in values))
+    known = _tiles(high) / (_tiles(middle) + 1e-12)
+    source = known if scene.from_photograph else np.full((TILES, TILES), SHARP_SOURCE, np.float32)
+    return defocus(_light(rng, scene.luma), base_px, Psf("gaussian")), source.astype(np.float32)
 
 
 def _radius_in_picture(radius_px: Plane, size: int) -> Plane:

@@ -16,21 +16,22 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.errors import ExitCode, InputError
 from models.manifest import OUTPUT_NAMES as OUTPUTS
 from models.training.export import OPSET, PARITY, deviation, golden, graph_of, write
 from models.training.losses import loss_of
-from models.training.network import EDGES_PX, FocusNet
+from models.training.network import DETECTORS, FocusNet
+from models.training.optics import EDGES_PX
 from models.training.samples import SIDE, TILE_PX, Samples, stream
 from models.training.textures import photographs
-from models.training.validate import Figures, figures, fit_temperature
+from models.training.validate import MIN_DETECTABLE, Figures, figures, fit_temperature
 
 NAME = "focus-s"
 VERSION = "1"
 CRITERION_PX = 2.5  # on cervix photographs this radius agreed best with people; a device's profile moves it
 THRESHOLD = 0.5
-MIN_DETECTABLE = 0.3
 DARK_LUMA = 8.0
 GLARE_SHARE = 0.3
 VALIDATION_SEED = 0
@@ -49,7 +50,9 @@ class Plan:
     epochs: int = 20
     learning_rate: float = 4e-3
     weight_decay: float = 1e-3
+    averaging: float = 0.998
     filters: int = 15
+    detectors: int = DETECTORS
     hidden: int = 48
 
 
@@ -92,12 +95,13 @@ def _turned(samples: Samples, rows: NDArray[np.int64], rng: np.random.Generator)
 
 
 def fit(network: FocusNet, samples: Samples, plan: Plan, progress: Progress) -> None:
-    """Train in place: AdamW under a one-cycle schedule, gradients clipped."""
+    """Train in place: AdamW under a one-cycle schedule, gradients clipped, weights averaged exponentially."""
     rng = np.random.default_rng(plan.seed)
     batches = len(samples) // BATCH
     optimiser = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.learning_rate, plan.epochs * batches)
     task = progress.add_task("training", total=plan.epochs * batches)
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.averaging))
     network.train()
     for _ in range(plan.epochs):
         order = rng.permutation(len(samples))
@@ -110,14 +114,16 @@ def fit(network: FocusNet, samples: Samples, plan: Plan, progress: Progress) -> 
             torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_LIMIT)
             optimiser.step()
             schedule.step()
+            averaged.update_parameters(network)
             progress.update(task, advance=1, description=f"training, loss {loss.item():.3f}")
+    network.load_state_dict(averaged.module.state_dict())
 
 
 def trained(plan: Plan, options: argparse.Namespace) -> tuple[FocusNet, Figures, Samples]:
     """A network with its figures on held-out textures, and those samples. Half of them set the temperature only."""
     torch.manual_seed(plan.seed)
     torch.use_deterministic_algorithms(mode=True)
-    network = FocusNet(plan.filters, plan.hidden, TILE_PX)
+    network = FocusNet(plan.filters, plan.hidden, TILE_PX, plan.detectors)
     with Progress(console=Console(stderr=True)) as progress:
         samples = collect(plan.seed, plan.samples, options, progress, "making pictures")
         held = collect(VALIDATION_SEED, plan.validation, options, progress, "making held-out pictures")

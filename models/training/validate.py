@@ -10,20 +10,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.training.losses import targets
-from models.training.network import EDGES_PX, FocusNet
+from models.training.network import FocusNet
+from models.training.optics import EDGES_PX
 from models.training.samples import UNKNOWN_RADIUS_PX, Samples
 
 BATCH = 64
 BINS = 10
+MIXED = 0.1  # share of a tile on the other side of an edge from which it belongs to neither
+FAR_PX = 4.0
+MIN_DETECTABLE = 0.3
 LOW_LIGHT_LEVEL = 50.0  # a tile darker than this, or with more noise than the next, counts as low light
 LOW_LIGHT_NOISE = 6.0
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All over tiles whose detail a sharp picture would show. `auc_apart`: radius < 1 against > 2 px.
+    """All over tiles whose detail a sharp picture would show and that are of one kind: MIXED of their pixels or more on
+    the other side of an edge leave a tile out, as do the "mixed" squares of real data.
 
-    noise_called_in_focus is over tiles of nothing but noise, whether they would be judged or not.
+    auc_apart                radius < 1 against > 2 px
+    false_sharp_from_4_px    of tiles out of focus by 4 px or more and hardly moved, the share called in focus; the next
+                             is the same of tiles smeared by motion as much as a defocus of 4 px
+    noise_called_in_focus    of tiles of nothing but noise, whether they would be judged or not
     """
 
     tiles: int
@@ -31,6 +39,8 @@ class Figures:
     auc_apart: float
     auc_apart_low_light: float
     false_sharp_from_4_px: float
+    false_sharp_moved: float
+    balanced_accuracy: float
     calibration_error: float
     auc_detectable: float
     noise_called_in_focus: float
@@ -74,27 +84,34 @@ def calibration_error(probability: NDArray[np.float32], truth: NDArray[np.float3
 
 
 def figures(network: FocusNet, samples: Samples, criterion_px: float) -> Figures:
-    """Figures of `network`; the threshold on P(radius <= criterion_px) is 0.5."""
+    """Figures of `network`; the threshold on P(radius <= criterion_px) is 0.5, that on "detectable" MIN_DETECTABLE."""
     cumulative, detectable = logits(network, samples)
-    within, weight, known = targets(samples)
-    usable = (weight.numpy() > 0.5) & (samples.radius_px < UNKNOWN_RADIUS_PX)
-    edge = EDGES_PX.index(criterion_px)
-    probability = torch.sigmoid(cumulative).numpy()
+    shares, weight, known = (target.numpy() for target in targets(samples))
+    usable = (weight > 0.5) & (samples.radius_px < UNKNOWN_RADIUS_PX)
+    edge, low, high = (EDGES_PX.index(value) for value in (criterion_px, 1.0, 2.0))
+    probability, seen = torch.sigmoid(cumulative).numpy(), torch.sigmoid(detectable).numpy()
     at_criterion, at_low = probability[:, edge], probability[:, EDGES_PX.index(1.5)]
-    radius = samples.radius_px
-    apart = usable & ((radius < 1.0) | (radius > 2.0))
+    called = at_criterion >= 0.5
+    sharp, blurred = usable & (shares[:, edge] > 1 - MIXED), usable & (shares[:, edge] < MIXED)
+    pure = sharp | blurred
+    near, away = usable & (shares[:, low] > 1 - MIXED), usable & (shares[:, high] < MIXED)
+    apart = near | away
     dim = apart & ((samples.mean < LOW_LIGHT_LEVEL) | (samples.noise > LOW_LIGHT_NOISE))
+    far = away & (samples.radius_px >= FAR_PX)
+    moved = samples.motion_px**2 / 6 > samples.radius_px**2 / 2  # most of it, see `optics.equivalent_radius_px`
     empty = samples.radius_px == UNKNOWN_RADIUS_PX
-    far = usable & (radius >= 4.0)
+    judged = seen >= MIN_DETECTABLE
     return Figures(
-        tiles=int(usable.sum()),
-        auc_criterion=auc(at_criterion[usable], radius[usable] <= criterion_px),
-        auc_apart=auc(at_low[apart], radius[apart] < 1.0),
-        auc_apart_low_light=auc(at_low[dim], radius[dim] < 1.0),
-        false_sharp_from_4_px=float((at_criterion[far] >= 0.5).mean()),
-        calibration_error=calibration_error(at_criterion[usable], within[:, edge].numpy()[usable]),
-        noise_called_in_focus=float((at_criterion[empty] >= 0.5).mean()),
-        auc_detectable=auc(torch.sigmoid(detectable).numpy().ravel(), known.numpy().ravel() > 0.5),
+        tiles=int(pure.sum()),
+        auc_criterion=auc(at_criterion[pure], sharp[pure]),
+        auc_apart=auc(at_low[apart], near[apart]),
+        auc_apart_low_light=auc(at_low[dim], near[dim]),
+        false_sharp_from_4_px=float((called & judged)[far & ~moved].mean()),
+        false_sharp_moved=float((called & judged)[far & moved].mean()),
+        balanced_accuracy=float(called[sharp].mean() + (~called)[blurred].mean()) / 2,
+        calibration_error=calibration_error(at_criterion[usable], shares[:, edge][usable]),
+        noise_called_in_focus=float(called[empty].mean()),
+        auc_detectable=auc(seen.ravel(), known.ravel() > 0.5),
     )
 
 

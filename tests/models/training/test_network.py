@@ -12,7 +12,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 from models.manifest import load_manifest, read_model
 from models.training.check import network_from
 from models.training.export import PARITY, deviation, graph_of, run_onnx
-from models.training.network import EDGES_PX, FocusNet
+from models.training.network import FocusNet
+from models.training.optics import EDGES_PX
 
 WEIGHTS = Path(__file__).parents[3] / "models" / "weights"
 
