@@ -244,7 +244,10 @@ def _over_mid_grey(picture: Image.Image) -> tuple[Image.Image, str | None]:
 
 
 def _scaled_to_8_bit(values: NDArray[np.generic], path: Path) -> tuple[Image.Image, str]:
-    """Linear from 0 to the 99.9th percentile (at least `WHITE_FLOOR`), by counting: repeatable everywhere."""
+    """Linear from 0 to the 99.9th percentile (at least `WHITE_FLOOR`), by counting: repeatable everywhere.
+
+    Without a tone curve or a black level: docs/decisions/0006-sixteen-bits-stay-linear.md has what either would give.
+    """
     levels = np.asarray(values, dtype=np.int64)
     if levels.min() < 0 or levels.max() > np.iinfo(np.uint16).max:
         raise InputError(
