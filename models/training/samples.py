@@ -17,7 +17,7 @@ from models.training.camera import FULL_SCALE, deliver, draw_camera, expose, qua
 from models.training.lens import before, draw_blur, layered, through_lens
 from models.training.optics import EDGES_PX, Psf, defocus
 from models.training.patterns import Plane, occluder
-from models.training.textures import Photograph, draw_scene, photographs, source_sharpness
+from models.training.textures import KINDS, Photograph, Scene, draw_scene, photographs, source_sharpness
 
 TILE_PX = 128
 TILES = 3
@@ -135,17 +135,17 @@ def make_empty(rng: np.random.Generator) -> Samples:
     )
 
 
-def make_sample(rng: np.random.Generator, sources: list[Photograph]) -> Samples:
-    """One sample, as Samples of length 1."""
+def make_sample(rng: np.random.Generator, sources: list[Photograph], kinds: tuple[str, ...] = KINDS) -> Samples:
+    """One sample of these kinds of texture, as Samples of length 1."""
     if rng.uniform() < EMPTY_SHARE:
         return make_empty(rng)
     camera, blur = draw_camera(rng), draw_blur(rng)
     colour = camera.balance is not None
     size = int(np.ceil(FULL / camera.resample))
     size += size % 2
-    sharp, source = _surface(rng, sources, size, blur.base_px)
+    sharp, source = _surface(rng, draw_scene(rng, sources, size, kinds), blur.base_px)
     if rng.uniform() < LAYERED_SHARE:
-        nearer, nearer_source = _surface(rng, sources, size, blur.base_px)
+        nearer, nearer_source = _surface(rng, draw_scene(rng, sources, size, kinds), blur.base_px)
         cover = occluder(rng, size)
         light, radius = layered((sharp, blur), (nearer, before(draw_blur(rng), blur)), cover, colour=colour)
         sharp = sharp + cover * (nearer - sharp)
@@ -174,9 +174,8 @@ def make_sample(rng: np.random.Generator, sources: list[Photograph]) -> Samples:
     return Samples(inner[None], *(np.asarray(value, np.float32)[None] for value in values))
 
 
-def _surface(rng: np.random.Generator, sources: list[Photograph], size: int, base_px: float) -> tuple[Plane, Plane]:
-    """A lit scene behind the lens's own blur, (size, size), and how sharp its source is, a tile."""
-    scene = draw_scene(rng, sources, size)
+def _surface(rng: np.random.Generator, scene: Scene, base_px: float) -> tuple[Plane, Plane]:
+    """The scene lit, behind the lens's own blur, (size, size), and how sharp its source is, a tile."""
     high, middle = (
         cv2.resize(plane, (FULL, FULL), interpolation=cv2.INTER_AREA).astype(np.float32)
         for plane in source_sharpness(scene)
@@ -202,24 +201,37 @@ def _sources(folder: Path | None) -> list[Photograph]:
     return photographs(folder)
 
 
-def _chunk(seed: tuple[int, int], count: int, folder: Path | None, keep: tuple[int, int] | None) -> Samples:
+def _chunk(
+    seed: tuple[int, int],
+    count: int,
+    folder: Path | None,
+    keep: tuple[int, int] | None,
+    kinds: tuple[str, ...] = KINDS,
+) -> Samples:
     """`count` samples of chunk `seed`; `keep` (k, n): only every n-th source, the k-th of each n left out."""
     sources = _sources(folder)
     if keep is not None:
         held, of = keep
         sources = [source for number, source in enumerate(sources) if (number % of == held) == (seed[0] == 0)]
     rng = np.random.default_rng(seed)
-    return Samples.joined([make_sample(rng, sources) for _ in range(count)])
+    return Samples.joined([make_sample(rng, sources, kinds) for _ in range(count)])
 
 
 def stream(
-    seed: int, count: int, *, workers: int, folder: Path | None = None, held_out: tuple[int, int] | None = None
+    seed: int,
+    count: int,
+    *,
+    workers: int,
+    folder: Path | None = None,
+    held_out: tuple[int, int] | None = None,
+    kinds: tuple[str, ...] = KINDS,
 ) -> Iterator[Samples]:
     """`count` samples in chunks, the same for any number of workers.
 
     held_out (k, n): of every n sources the k-th is used by seed 0 (validation) only, and the others by all other seeds.
     """
     tasks = [(seed, number) for number in range((count + CHUNK - 1) // CHUNK)]
+    same = (CHUNK, folder, held_out, kinds)
     # Not by fork: torch and OpenCV have threads by now, whose locks a forked child would hold for ever.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_chunk, tasks, *zip(*[(CHUNK, folder, held_out)] * len(tasks), strict=True))
+        yield from pool.map(_chunk, tasks, *zip(*[same] * len(tasks), strict=True))

@@ -23,7 +23,8 @@ DISPLAY_GAMMA = 2.2  # photographs are taken back to linear light with it
 DARKEST = 0.003  # linear; nothing reflects less
 SOURCE_SHARP = 0.8  # photographs: energy above σ = 1 px over that between σ = 1 and 2 px; below it is soft in itself
 GRAINED_SHARE = 0.3
-PHOTOGRAPH_SHARE, LEAVES_SHARE, MUCOSA_SHARE = 0.58, 0.16, 0.20  # the rest is power-law noise
+KINDS = ("photograph", "leaves", "mucosa", "noise")
+SHARES = (0.58, 0.16, 0.20, 0.06)
 LETTERING_SHARE, INSTRUMENT_SHARE = 0.08, 0.12  # of the scenes that are no photographs
 
 WHEEL_PHOTOGRAPHS = (
@@ -77,18 +78,21 @@ def _linear(luma: NDArray[Any]) -> Plane:
     return linear
 
 
-def draw_scene(rng: np.random.Generator, sources: list[Photograph], size: int) -> Scene:
-    """One random square of texture, now and then with lettering or an instrument before it."""
-    kind, from_photograph = rng.uniform(), False
-    if kind < PHOTOGRAPH_SHARE:
-        plane, from_photograph = _crop(rng, sources[rng.integers(len(sources))].luma, size), True
-    elif kind < PHOTOGRAPH_SHARE + LEAVES_SHARE:
-        plane = dead_leaves(rng, size)
-    elif kind < PHOTOGRAPH_SHARE + LEAVES_SHARE + MUCOSA_SHARE:
-        plane = mucosa(rng, size)
-    else:
-        plane = (0.4 + rng.uniform(0.01, 0.1) * power_noise(rng, size, rng.uniform(0.6, 2.4))).astype(np.float32)
-    extra = rng.uniform()
+def draw_scene(rng: np.random.Generator, sources: list[Photograph], size: int, kinds: tuple[str, ...] = KINDS) -> Scene:
+    """One random square of texture of one of `kinds`, now and then with lettering or an instrument before it."""
+    kind = KINDS[min(int(np.searchsorted(np.cumsum(SHARES), rng.uniform())), len(KINDS) - 1)]
+    if kind not in kinds:
+        kind = kinds[rng.integers(len(kinds))]
+    match kind:
+        case "photograph":
+            plane = _crop(rng, sources[rng.integers(len(sources))].luma, size)
+        case "leaves":
+            plane = dead_leaves(rng, size)
+        case "mucosa":
+            plane = mucosa(rng, size)
+        case _:
+            plane = (0.4 + rng.uniform(0.01, 0.1) * power_noise(rng, size, rng.uniform(0.6, 2.4))).astype(np.float32)
+    from_photograph, extra = kind == "photograph", rng.uniform()
     if not from_photograph and extra < LETTERING_SHARE:
         plane = with_lettering(rng, plane)
     elif not from_photograph and extra < LETTERING_SHARE + INSTRUMENT_SHARE:
