@@ -36,8 +36,9 @@ from models.baselines.runtime import Description, load_session, probabilities, w
 from models.errors import ExitCode, InputError
 from models.evaluation.metrics import auc
 from models.training.losses import targets
+from models.training.plan import CRITERION_PX, HELD_OUT
 from models.training.samples import TILE_PX, TILES, Samples, stream
-from models.training.train import CRITERION_PX, GRADIENT_LIMIT, HELD_OUT
+from models.training.train import GRADIENT_LIMIT
 
 OUT = Path("build/baselines")
 TILES_OF_A_SAMPLE = TILES**2

@@ -23,9 +23,10 @@ from models.onnx_classifier import load_classifier
 from models.training.export import PARITY, deviation, run_onnx
 from models.training.network import FocusNet
 from models.training.optics import EDGES_PX
+from models.training.plan import HELD_OUT, NAME, Plan
+from models.training.plan import parser as training_parser
 from models.training.samples import stream
-from models.training.train import HELD_OUT, NAME, Plan, trained
-from models.training.train import parser as training_parser
+from models.training.train import trained
 
 PICTURES = 50
 FRESH_SEED = 987_654

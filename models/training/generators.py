@@ -18,9 +18,10 @@ from rich.progress import Progress
 
 from models.errors import ExitCode, InputError
 from models.training.network import FocusNet
+from models.training.plan import CRITERION_PX, HELD_OUT, VALIDATION_SEED, Plan
 from models.training.samples import TILE_PX, Samples, stream
 from models.training.textures import KINDS
-from models.training.train import CRITERION_PX, HELD_OUT, VALIDATION_SEED, Plan, fit
+from models.training.train import fit
 from models.training.validate import figures
 
 

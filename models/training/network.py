@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.training.optics import EDGES_PX
+from models.training.plan import DETECTORS
 
 BLOCK_PX = 8
 ROW_STEP_PX = 16  # from one row of blocks to the next
@@ -24,7 +25,6 @@ CLIPPED = 0.96  # a block with a mean above this share of full scale is saturate
 ENERGY_FLOOR = 1e-6
 MAGNITUDE_FLOOR = 1e-3
 LOW_FILTERS = 3
-DETECTORS = 16
 
 # Start of the filters: pairs of DCT-II frequencies (vertical, horizontal), from the highest down.
 START = (

@@ -21,9 +21,10 @@ from rich.progress import Progress
 from models.errors import ExitCode, InputError
 from models.training.losses import ordinal_loss, targets
 from models.training.network import BLOCK_PX, ROW_STEP_PX, FocusNet
+from models.training.plan import CRITERION_PX, VALIDATION_SEED, Plan
+from models.training.plan import parser as training_parser
 from models.training.samples import TILE_PX, Samples
-from models.training.train import CRITERION_PX, VALIDATION_SEED, Plan, collect, fit
-from models.training.train import parser as training_parser
+from models.training.train import collect, fit
 from models.training.validate import figures, logits
 
 STUDY = "focus"

@@ -1,4 +1,4 @@
-"""Smooth tissue, sharply seen, shows nothing to judge by: it must not be called blurred (nor need it be called sharp)."""
+"""Smooth tissue, sharply seen, shows nothing to judge by: it must not be called blurred."""
 
 from __future__ import annotations
 

@@ -1,0 +1,76 @@
+"""What a training run depends on, and its options; nothing here needs PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.errors import InputError
+
+NAME = "focus-s"
+CRITERION_PX = 2.5  # on cervix photographs this radius agreed best with people; a device's profile moves it
+VALIDATION_SEED = 0
+HELD_OUT = (2, 5)  # of every five photographs the third is only seen in validation
+MOST_FILTERS = 15
+DETECTORS = 16
+FEWEST_SAMPLES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a training run depends on.
+
+    averaging   weight of the past in the exponential mean of the weights, a step
+    filters, detectors, hidden   size of the network, see `network.FocusNet`
+    """
+
+    seed: int = 1
+    samples: int = 20_000
+    validation: int = 1_500
+    epochs: int = 20
+    learning_rate: float = 4e-3
+    weight_decay: float = 1e-3
+    averaging: float = 0.998
+    filters: int = 15
+    detectors: int = DETECTORS
+    hidden: int = 48
+
+
+def parser(*, add_help: bool = True) -> argparse.ArgumentParser:
+    """The options of training."""
+    plan = Plan()
+    words = "Train the focus model and export it."
+    options = argparse.ArgumentParser(prog="focusgate train", description=words, add_help=add_help)
+    options.add_argument("--out", type=Path, default=Path("models/weights"), help="folder of model and manifest")
+    options.add_argument("--name", default=NAME, help="name of the model")
+    options.add_argument("--textures", type=Path, metavar="DIR", help="sharp photographs of your own, besides CC0 ones")
+    options.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that make samples")
+    options.add_argument("--seed", type=int, default=plan.seed)
+    options.add_argument("--samples", type=int, default=plan.samples, help="simulated pictures of 3×3 tiles")
+    options.add_argument("--validation", type=int, default=plan.validation, help="held-out ones")
+    options.add_argument("--epochs", type=int, default=plan.epochs)
+    options.add_argument("--filters", type=int, default=plan.filters, help=f"filters of the stem, 1 to {MOST_FILTERS}")
+    options.add_argument("--detectors", type=int, default=plan.detectors, help="detectors within a block, from 1")
+    options.add_argument("--hidden", type=int, default=plan.hidden, help="width of the head, from 1")
+    return options
+
+
+def plan_from(options: argparse.Namespace) -> Plan:
+    """The plan that the options ask for. Raises InputError if it cannot be."""
+    if min(options.samples, options.validation) < FEWEST_SAMPLES:
+        raise InputError(f"--samples and --validation: allowed are {FEWEST_SAMPLES} or more")
+    if min(options.workers, options.epochs, options.detectors, options.hidden) < 1:
+        raise InputError("--workers, --epochs, --detectors and --hidden: allowed are 1 or more")
+    if not 1 <= options.filters <= MOST_FILTERS:
+        raise InputError(f"--filters {options.filters}: allowed are 1 to {MOST_FILTERS}")
+    return Plan(
+        seed=options.seed,
+        samples=options.samples,
+        validation=options.validation,
+        epochs=options.epochs,
+        filters=options.filters,
+        detectors=options.detectors,
+        hidden=options.hidden,
+    )
