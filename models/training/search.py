@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import optuna
 import torch
@@ -54,8 +53,8 @@ def drawn(trial: optuna.Trial, base: Plan) -> Plan:
     return Plan(**values)
 
 
-def tried(plan: Plan, samples: Samples, held: Samples) -> dict[str, float]:
-    """Train one network and judge it on `held`."""
+def tried(plan: Plan, samples: Samples, held: Samples) -> tuple[float, dict[str, float | None]]:
+    """Train one network: its ordinal loss and its figures on `held`."""
     torch.manual_seed(plan.seed)
     network = FocusNet(plan.filters, plan.hidden, TILE_PX, plan.detectors)
     network.normalise(torch.tensor(samples.luma[:512])[:, None])
@@ -63,8 +62,8 @@ def tried(plan: Plan, samples: Samples, held: Samples) -> dict[str, float]:
         fit(network, samples, plan, progress)
     cumulative, _ = logits(network, held)
     within, weight, _ = targets(held)
-    found = figures(network, held, CRITERION_PX).rounded()
-    return {"loss": float(ordinal_loss(cumulative, within, weight)), "mmac": mmac(plan), **found}
+    loss = float(ordinal_loss(cumulative, within, weight))
+    return loss, {"mmac": mmac(plan), **figures(network, held, CRITERION_PX).rounded()}
 
 
 def table(study: optuna.Study) -> str:
@@ -119,10 +118,10 @@ def main(argv: list[str] | None = None) -> int:
             plan = drawn(trial, base)
             if mmac(plan) > BUDGET_MMAC:
                 raise optuna.TrialPruned
-            found: dict[str, Any] = tried(plan, samples, held)
+            loss, found = tried(plan, samples, held)
             for name, value in found.items():
                 trial.set_user_attr(name, value)
-            return float(found["loss"])
+            return loss
 
         study.optimize(objective, n_trials=chosen.trials)
     chosen.out.write_text(table(study), encoding="utf-8")

@@ -138,7 +138,7 @@ def train(plan: Plan, options: argparse.Namespace) -> int:
     console = Console(stderr=True)
     console.print(f"{path}: written; torch and ONNX Runtime agree to {largest:.1e}")
     for name, value in found.rounded().items():
-        console.print(f"  {name:24} {value:g}")
+        console.print(f"  {name:24} {'-' if value is None else format(value, 'g')}")
     return ExitCode.OK
 
 

@@ -45,8 +45,9 @@ class Figures:
     auc_detectable: float
     noise_called_in_focus: float
 
-    def rounded(self) -> dict[str, float]:
-        return {name: round(value, 4) for name, value in asdict(self).items()}
+    def rounded(self) -> dict[str, float | None]:
+        """None for a figure of which there is no tile."""
+        return {name: None if np.isnan(value) else round(value, 4) for name, value in asdict(self).items()}
 
 
 def logits(network: FocusNet, samples: Samples) -> tuple[Tensor, Tensor]:
@@ -83,6 +84,10 @@ def calibration_error(probability: NDArray[np.float32], truth: NDArray[np.float3
     return float(sum(gaps))
 
 
+def _share(found: NDArray[np.bool_]) -> float:
+    return float(found.mean()) if found.size else float("nan")
+
+
 def figures(network: FocusNet, samples: Samples, criterion_px: float) -> Figures:
     """Figures of `network`; the threshold on P(radius <= criterion_px) is 0.5, that on "detectable" MIN_DETECTABLE."""
     cumulative, detectable = logits(network, samples)
@@ -106,11 +111,11 @@ def figures(network: FocusNet, samples: Samples, criterion_px: float) -> Figures
         auc_criterion=auc(at_criterion[pure], sharp[pure]),
         auc_apart=auc(at_low[apart], near[apart]),
         auc_apart_low_light=auc(at_low[dim], near[dim]),
-        false_sharp_from_4_px=float((called & judged)[far & ~moved].mean()),
-        false_sharp_moved=float((called & judged)[far & moved].mean()),
-        balanced_accuracy=float(called[sharp].mean() + (~called)[blurred].mean()) / 2,
+        false_sharp_from_4_px=_share((called & judged)[far & ~moved]),
+        false_sharp_moved=_share((called & judged)[far & moved]),
+        balanced_accuracy=(_share(called[sharp]) + _share(~called[blurred])) / 2,
         calibration_error=calibration_error(at_criterion[usable], shares[:, edge][usable]),
-        noise_called_in_focus=float(called[empty].mean()),
+        noise_called_in_focus=_share(called[empty]),
         auc_detectable=auc(seen.ravel(), known.ravel() > 0.5),
     )
 
