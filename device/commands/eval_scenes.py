@@ -146,8 +146,8 @@ def _judged(tasks: Sequence[SceneTask], workers: int) -> list[JudgedFrame]:
 
 
 def _write(path: Path, report: dict[str, Any], frames: Sequence[JudgedFrame], tasks: dict[int, SceneTask]) -> None:
-    from models.evaluation.frames import false_opens, worst_errors
     from models.evaluation.frames_page import page_of
+    from models.evaluation.frames_parts import false_opens, worst_errors
     from models.evaluation.page import write_page
 
     opened = [_picture(frame, tasks[frame.seed]) for frame in false_opens(frames, WORST)]
@@ -175,17 +175,14 @@ def _picture(frame: JudgedFrame, task: SceneTask) -> Picture:
 def _print_tables(report: dict[str, Any], console: Console) -> None:
     from rich.table import Table
 
-    from models.evaluation.frames_page import counts_of, said_of, summary, with_interval
-    from models.evaluation.frames_report import WORDS
+    from models.evaluation.frames_page import FIGURE_HEADINGS, figure_rows, said_of, summary, with_interval
 
     console.print(f"{report['model']['name']} {report['model']['version']}", style="bold", highlight=False)
     for line in summary(report):
         console.print(line, highlight=False)
-    figures = Table("figure (95 % interval)", "found", "of", box=None, header_style="bold", pad_edge=False)
-    for name, mean in report["means"].items():
-        figures.add_row(WORDS[name], with_interval(mean["mean"], mean["interval"]), f"{mean['of']} frames")
-    for name, rate in report["rates"].items():
-        figures.add_row(WORDS[name], with_interval(rate["rate"], rate["interval"]), counts_of(rate))
+    figures = Table(*FIGURE_HEADINGS, box=None, header_style="bold", pad_edge=False)
+    for row in figure_rows(report):
+        figures.add_row(*row)
     goals = Table("goal", "limit", "found", "", box=None, header_style="bold", pad_edge=False)
     colours = {True: "green", False: "bold red", None: "dim"}
     for goal in report["goals"]:

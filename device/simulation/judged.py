@@ -27,8 +27,8 @@ from device.simulation.settings import WorldSettings
 from device.simulation.world import Seen, SimulatedWorld, TrueFocus
 from models.classifier import Judging
 from models.errors import InputError
-from models.evaluation.frames import JudgedFrame, counted
-from models.focusmap import FocusMap
+from models.evaluation.frames import JudgedFrame, counted, wholly_inside
+from models.focusmap import Bool, Cause, FieldOfView, FocusMap
 from models.onnx_classifier import OnnxClassifier, load_classifier
 from models.verdict import verdict_of
 
@@ -123,7 +123,7 @@ def judge_scene(task: SceneTask) -> list[JudgedFrame]:
     settings = settings_of(task)
     with closing(SimulatedWorld(settings)) as world:
         return [
-            _frame_of(settings, number, at_ns, _judge(world, at_ns, task))
+            _frame_of(settings, number, at_ns, _judge(world, at_ns, task), world.field_of_view)
             for number, at_ns in enumerate(moments_ns(settings, task.frames))
         ]
 
@@ -148,24 +148,23 @@ def _judge(world: SimulatedWorld, at_ns: int, task: SceneTask) -> Judged:
     return Judged(seen, found, world.truth(found.grid, at_ns))
 
 
-def _frame_of(settings: WorldSettings, number: int, at_ns: int, judged: Judged) -> JudgedFrame:
-    found, truth, exposure = judged.found, judged.truth, judged.seen.exposure
+def _frame_of(settings: WorldSettings, number: int, at_ns: int, judged: Judged, field: FieldOfView) -> JudgedFrame:
     away_mm = pose_at(settings.motion, at_ns / SECOND).distance_mm - settings.focus_distance_mm
-    counts: dict[str, Any] = counted(found, truth.blur_px, truth.inside, RENDERED_WITHIN)
-    return JudgedFrame(
-        seed=settings.seed,
-        number=number,
-        at_ns=at_ns,
-        conditions={
-            "tilt, mm": settings.tilt_mm,
-            "light": settings.light,
-            "gain": exposure.gain,
-            "glare, %": settings.glare_percent,
-            "motion, px": truth.motion_px,
-            "f-number": judged.seen.f_number,
-            "out of distance, mm": abs(away_mm),
-        },
-        verdict=verdict_of(found).kind,
-        cause=found.main_cause,
-        **counts,
-    )
+    conditions = {
+        "tilt, mm": settings.tilt_mm,
+        "light": settings.light,
+        "gain": judged.seen.exposure.gain,
+        "glare, %": settings.glare_percent,
+        "motion, px": judged.truth.motion_px,
+        "f-number": judged.seen.f_number,
+        "out of distance, mm": abs(away_mm),
+    }
+
+    def over(found: FocusMap, inside: Bool, whole: JudgedFrame | None) -> JudgedFrame:
+        counts: dict[str, Any] = counted(found, judged.truth.blur_px, inside, RENDERED_WITHIN)
+        kind, cause = verdict_of(found).kind, found.main_cause
+        return JudgedFrame(settings.seed, number, at_ns, conditions, verdict=kind, cause=cause, whole=whole, **counts)
+
+    inner = judged.truth.inside & wholly_inside(field, judged.found.grid)
+    within = replace(judged.found, cause=np.where(inner, judged.found.cause, Cause.OUTSIDE).astype(np.uint8))
+    return over(judged.found, judged.truth.inside, over(within, inner, None) if inner.any() else None)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.evaluation.metrics import RESAMPLES, SEED, interval
-from models.focusmap import Bool, Cause, FocusMap
+from models.focusmap import Bool, Cause, FieldOfView, FocusMap, TileGrid
 from models.verdict import VerdictKind
 
 OUT_BELOW = 0.80
@@ -34,8 +34,6 @@ Z_COVERED = 1.959964
 RATIOS = (0.0, 0.6, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 3.0, math.inf)
 """Edges of the bins of true blur radius over criterion."""
 
-PARTS = 3
-
 
 @dataclass(frozen=True, slots=True)
 class JudgedFrame:
@@ -47,6 +45,7 @@ class JudgedFrame:
     true_judged_tiles     truly in focus among the judged
     causes                tiles by `Cause`
     called                per bin of RATIOS: judged tiles, and those called in focus
+    whole                 the same frame if only tiles wholly within the field counted; None where there are none
     """
 
     seed: int
@@ -64,6 +63,7 @@ class JudgedFrame:
     cause: Cause
     causes: tuple[int, ...]
     called: tuple[tuple[int, int], ...]
+    whole: JudgedFrame | None = None
 
     @property
     def can_judge(self) -> bool:
@@ -102,6 +102,16 @@ class JudgedFrame:
         """How far the estimate lies outside everything that the truth leaves open."""
         low, high = self.true_strict / self.field_tiles, self.true_loose / self.field_tiles
         return self.estimated - min(max(self.estimated, low), high)
+
+
+def wholly_inside(field: FieldOfView, grid: TileGrid) -> Bool:
+    """True for tiles of which even the farthest corner lies in the field; shape (rows, columns).
+
+    The product counts a tile if its centre lies inside; of the others part is dark, and the field's rim runs through.
+    """
+    x, y = grid.centres()
+    far_x, far_y = np.abs(x - field.centre_x_px) + grid.width / 2, np.abs(y - field.centre_y_px) + grid.height / 2
+    return np.asarray(far_x**2 + far_y**2 <= field.radius_px**2, np.bool_)
 
 
 def counted(
@@ -227,75 +237,3 @@ def rates_of(frames: Sequence[JudgedFrame]) -> dict[str, Rate]:
         "false_refuse_sure": rate_of(frames, shut, lambda f: f.can_judge and f.true_strict > IN_ABOVE * f.field_tiles),
         "cannot_judge": rate_of(frames, lambda f: not f.can_judge),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Figures of some of the frames; `low` and `high` are the smallest and largest value of what divides them."""
-
-    name: str
-    low: float
-    high: float
-    frames: int
-    means: dict[str, Mean]
-    rates: dict[str, Rate]
-
-
-def part_of(name: str, values: Sequence[float], frames: Sequence[JudgedFrame]) -> Part:
-    """The figures of these frames, at least one, whose dividing values are `values`."""
-    return Part(name, min(values), max(values), len(frames), means_of(frames), rates_of(frames))
-
-
-def by_condition(frames: Sequence[JudgedFrame], name: str) -> list[Part]:
-    """The frames in thirds of a condition; frames of equal value stay together, so that thirds may be unequal."""
-    values = np.array([frame.conditions[name] for frame in frames])
-    cuts = np.quantile(values, [part / PARTS for part in range(1, PARTS)], method="lower")
-    third = np.searchsorted(cuts, values, side="left")
-    return [
-        part_of(name, [float(values[position]) for position in chosen], [frames[position] for position in chosen])
-        for number in range(PARTS)
-        if (chosen := np.flatnonzero(third == number).tolist())
-    ]
-
-
-def by_truth(frames: Sequence[JudgedFrame]) -> list[Part]:
-    """The frames in bands of the true fraction: 0, up to 50 %, below 80 %, below 90 %, up to 97 %, more."""
-
-    def band(share: float) -> int:
-        if share == 0.0:
-            return 0
-        limits = (share > 0.5, share >= OUT_BELOW, share >= 0.9, share > IN_ABOVE)
-        return 1 + sum(limits)
-
-    shares = [frame.true_fraction for frame in frames]
-    bands = np.array([band(share) for share in shares])
-    return [
-        part_of("true fraction", [shares[position] for position in chosen], [frames[position] for position in chosen])
-        for number in range(bands.max() + 1)
-        if (chosen := np.flatnonzero(bands == number).tolist())
-    ]
-
-
-def by_blur(frames: Sequence[JudgedFrame]) -> list[tuple[float, float, int, float | None]]:
-    """Per bin of true blur over criterion: its edges, the judged tiles in it, and the share called in focus."""
-    totals = np.array([frame.called for frame in frames]).sum(axis=0)
-    return [
-        (low, high, int(judged), float(sharp / judged) if judged else None)
-        for low, high, (judged, sharp) in zip(RATIOS[:-1], RATIOS[1:], totals, strict=True)
-    ]
-
-
-def worst_errors(frames: Sequence[JudgedFrame], count: int) -> list[JudgedFrame]:
-    """The judged frames whose fraction is farthest out, worst first, one to a scene.
-
-    By `sure_error`: where the truth itself hangs by a thread, there is nothing to learn from a picture.
-    """
-    ordered = sorted((f for f in frames if f.can_judge), key=lambda f: (-abs(f.sure_error), f.seed, f.number))
-    first = {frame.seed: frame for frame in reversed(ordered)}
-    return [frame for frame in ordered if first[frame.seed] is frame][:count]
-
-
-def false_opens(frames: Sequence[JudgedFrame], count: int) -> list[JudgedFrame]:
-    """The frames that open though out of focus, the least sharp first."""
-    wrong = (frame for frame in frames if frame.opens and frame.true_fraction < OUT_BELOW)
-    return sorted(wrong, key=lambda f: (f.true_fraction, f.seed, f.number))[:count]

@@ -26,6 +26,10 @@ PART_HEADINGS = {
 }
 
 
+WIDEST = 2.0
+"""Where the plot of tiles by their blur ends, in criteria."""
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A frame as a JPEG, and what to say below it."""
@@ -75,6 +79,8 @@ def summary(report: dict[str, Any]) -> list[str]:
         "True fraction: tiles whose true blur radius is at most the criterion, over all tiles of the field of view, "
         "whether anything could be judged in them or not. Where so said, over the judged tiles only. The truth leaves "
         f"open ±{100 * report['tolerance']:g} % of the radius, as far as a rendered blur may be out.",
+        "A tile counts if its centre lies in the field. Whole tiles lie in it with all corners: the rim of the field "
+        "does not run through them.",
         f"Tiles of the field: {shares}. Frames that cannot be judged: {cannot or 'none'}.",
     ]
 
@@ -103,17 +109,28 @@ def _goals(goals: Sequence[dict[str, Any]]) -> str:
     return f"<table><tr><th>goal</th><th>limit</th><th>found</th><th></th></tr>{rows}</table>"
 
 
+def figure_rows(report: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Every figure: its words, its value over how many frames, and its value over tiles wholly within the field."""
+    whole = report["whole_tiles"]
+    rows: list[tuple[str, ...]] = []
+    for name, mean in report["means"].items():
+        inner = whole["means"][name]
+        values = (with_interval(found["mean"], found["interval"]) for found in (mean, inner))
+        rows.append((WORDS[name], *values, f"{mean['of']} frames"))
+    for name, rate in report["rates"].items():
+        inner = whole["rates"][name]
+        values = (with_interval(found["rate"], found["interval"]) for found in (rate, inner))
+        rows.append((WORDS[name], *values, counts_of(rate)))
+    return rows
+
+
+FIGURE_HEADINGS = ("figure (95 % interval)", "found", "if only whole tiles counted", "of")
+
+
 def _figures(report: dict[str, Any]) -> str:
-    rows = [
-        (WORDS[name], with_interval(mean["mean"], mean["interval"]), f"{mean['of']} frames")
-        for name, mean in report["means"].items()
-    ]
-    rows += [
-        (WORDS[name], with_interval(rate["rate"], rate["interval"]), counts_of(rate))
-        for name, rate in report["rates"].items()
-    ]
-    cells = "".join(f"<tr><td>{escape(words)}</td><td>{value}</td><td>{of}</td></tr>" for words, value, of in rows)
-    return f"<table>{cells}</table>"
+    heads = "".join(f"<th>{escape(heading)}</th>" for heading in FIGURE_HEADINGS)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in figure_rows(report))
+    return f"<table><tr>{heads}</tr>{rows}</table>"
 
 
 def part_cells(part: dict[str, Any]) -> list[str]:
@@ -154,11 +171,9 @@ def _plots(report: dict[str, Any]) -> str:
         (record["true_judged_tiles"] / record["judged_tiles"], record["in_focus"] / record["judged_tiles"])
         for record in judged
     ]
-    widest = 2.0
     called = [
-        ((row["from"] + row["below"]) / 2 / widest, row["called_sharp"])
-        for row in report["by_blur"]
-        if row["below"] is not None and row["below"] <= widest and row["called_sharp"] is not None
+        Line(name, _called(rows), marks=True)
+        for name, rows in (("all tiles", report["by_blur"]), ("whole tiles", report["whole_tiles"]["by_blur"]))
     ]
     axes = ("true fraction", "estimated fraction")
     return "".join(
@@ -169,11 +184,20 @@ def _plots(report: dict[str, Any]) -> str:
                 "Judged tiles by their blur",
                 "true blur radius over twice the criterion",
                 "share called in focus",
-                [Line("tiles", called, marks=True)],
-                upright=1 / widest,
+                called,
+                upright=1 / WIDEST,
             ),
         )
     )
+
+
+def _called(rows: Sequence[dict[str, Any]]) -> list[tuple[float, float]]:
+    """The middles of the bins up to WIDEST, as shares of it, and the share called in focus."""
+    return [
+        ((row["from"] + row["below"]) / 2 / WIDEST, row["called_sharp"])
+        for row in rows
+        if row["below"] is not None and row["below"] <= WIDEST and row["called_sharp"] is not None
+    ]
 
 
 def _pictures(pictures: Sequence[Picture]) -> str:

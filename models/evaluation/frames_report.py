@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from models.evaluation.frames import (
-    JudgedFrame,
-    Mean,
-    Rate,
-    by_blur,
-    by_condition,
-    by_truth,
-    means_of,
-    rates_of,
-)
+from models.evaluation.frames import JudgedFrame, Mean, Rate, means_of, rates_of
+from models.evaluation.frames_parts import by_blur, by_condition, by_truth
 from models.focusmap import Cause
 from models.verdict import DEFAULT_PERCENT
 
@@ -47,6 +40,10 @@ WORDS = {
 }
 
 
+WHOLE_COUNTS = ("field_tiles", "judged_tiles", "in_focus", "true_tiles", "true_judged_tiles", "opens")
+"""What a record keeps of the tiles wholly within the field."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What was asked for: scenes, frames of each, size in px, first seed, and by how much the truth may be out."""
@@ -64,6 +61,7 @@ def report_of(
 ) -> dict[str, Any]:
     """Everything as one JSON object; the terminal and the page show it. `frames` must not be empty."""
     means, rates = means_of(frames), rates_of(frames)
+    whole = [frame.whole for frame in frames if frame.whole is not None]
     return {
         "model": model,
         "criterion_px": criterion_px,
@@ -73,6 +71,11 @@ def report_of(
         "frames": len(frames),
         "means": {name: asdict(mean) for name, mean in means.items()},
         "rates": {name: asdict(rate) for name, rate in rates.items()},
+        "whole_tiles": {
+            "means": {name: asdict(mean) for name, mean in means_of(whole).items()},
+            "rates": {name: asdict(rate) for name, rate in rates_of(whole).items()},
+            "by_blur": _blur_rows(whole),
+        },
         "goals": [_goal(name, words, most, means | rates) for name, words, most in GOALS],
         "not_judged_frames": {
             cause.name.lower(): sum(not frame.can_judge and frame.cause is cause for frame in frames)
@@ -82,10 +85,7 @@ def report_of(
         "tiles": {cause.name.lower(): sum(frame.causes[cause] for frame in frames) for cause in Cause},
         "by_condition": {name: [asdict(part) for part in by_condition(frames, name)] for name in frames[0].conditions},
         "by_truth": [asdict(part) for part in by_truth(frames)],
-        "by_blur": [
-            {"from": low, "below": high if high < float("inf") else None, "judged": judged, "called_sharp": share}
-            for low, high, judged, share in by_blur(frames)
-        ],
+        "by_blur": _blur_rows(frames),
         "records": [_record(frame) for frame in frames],
     }
 
@@ -97,6 +97,14 @@ def _goal(name: str, words: str, most: float, figures: dict[str, Mean | Rate]) -
     return {"figure": name, "words": words, "most": most, "found": value, "interval": figure.interval, "met": met}
 
 
+def _blur_rows(frames: Sequence[JudgedFrame]) -> list[dict[str, Any]]:
+    return [
+        {"from": low, "below": None if math.isinf(high) else high, "judged": judged, "called_sharp": share}
+        for low, high, judged, share in by_blur(frames)
+    ]
+
+
 def _record(frame: JudgedFrame) -> dict[str, Any]:
-    values = asdict(frame)
-    return values | {"verdict": frame.verdict.value, "cause": frame.cause.name.lower()}
+    values = asdict(replace(frame, whole=None))
+    whole = None if frame.whole is None else {name: getattr(frame.whole, name) for name in WHOLE_COUNTS}
+    return values | {"verdict": frame.verdict.value, "cause": frame.cause.name.lower(), "whole": whole}

@@ -64,6 +64,17 @@ def test_truth_and_model_are_held_to_the_same_criterion(task: SceneTask) -> None
         assert frame.field_tiles == judged.found.total == sum(frame.causes)
 
 
+def test_the_same_frame_is_counted_again_over_whole_tiles_only(task: SceneTask) -> None:
+    for number, frame in enumerate(judge_scene(task)):
+        judged = show(task, number).judged
+        radius_px = settings_of(task).field_radius * WIDTH
+        assert frame.whole is not None
+        assert 0 < frame.whole.field_tiles < frame.field_tiles
+        assert frame.whole.field_tiles * judged.found.grid.width**2 < np.pi * radius_px**2
+        assert frame.whole.true_tiles <= frame.true_tiles
+        assert frame.whole.in_focus <= frame.in_focus
+
+
 def test_a_frame_is_shown_with_the_models_map_and_the_truth(task: SceneTask) -> None:
     shown = show(task, 0)
     truth = truth_map(shown.judged)

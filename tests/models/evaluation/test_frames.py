@@ -10,21 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.evaluation.frames import (
-    RATIOS,
-    JudgedFrame,
-    by_blur,
-    by_condition,
-    by_truth,
-    counted,
-    false_opens,
-    mean_of,
-    rate_of,
-    rates_of,
-    wilson,
-    worst_errors,
-)
-from models.focusmap import Cause, FocusMap, TileGrid
+from models.evaluation.frames import RATIOS, JudgedFrame, counted, mean_of, rate_of, rates_of, wholly_inside, wilson
+from models.evaluation.frames_parts import by_blur, by_condition, by_truth, false_opens, worst_errors
+from models.focusmap import Cause, FieldOfView, FocusMap, TileGrid
 from models.verdict import VerdictKind
 
 BINS = len(RATIOS) - 1
@@ -152,3 +140,10 @@ def test_tiles_are_counted_against_the_truth_inside_the_field() -> None:
         (0.9, 1, 1.0),
         (1.0, 1, 1.0),
     ]
+
+
+def test_whole_tiles_have_all_their_corners_in_the_field() -> None:
+    grid, field = TileGrid(10, 10, 3, 3), FieldOfView(15.0, 15.0, 15.9)
+    assert field.mask(grid).all()
+    cross = [[False, True, False], [True, True, True], [False, True, False]]
+    assert wholly_inside(field, grid).tolist() == cross
