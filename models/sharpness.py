@@ -26,6 +26,15 @@ Measure = Callable[[Luma, int], Scores]
 HIGH_CYCLES_PER_PX = 0.25
 """Where "high" frequencies begin: half of the Nyquist limit."""
 
+REBLUR_PX = 11
+"""Length of the second blur of `reblur_loss`, as its authors have it."""
+
+REBLUR_SIGMA_PX = 1.5
+"""Of the second blur of `laplacian_to_reblurred`: as much as spoils a picture that is sharp to the pixel."""
+
+VARIANCE_FLOOR = 1e-3
+"""Levels²: a tile whose Laplacian keeps less than this after the blur had no more than a few pixels a level off."""
+
 JPEG_QUALITY = 75
 """The encoder's own default in most cameras and programs."""
 
@@ -70,6 +79,47 @@ def high_frequency_ratio(luma: Luma, tile_px: int) -> Scores:
     return scores
 
 
+def reblur_loss(luma: Luma, tile_px: int) -> Scores:
+    """Share of a tile's variation between neighbours that a second blur takes away, 0 to 1; 0 for a flat tile.
+
+    One less the blur metric of Crete et al. 2007 (doi 10.1117/12.702790): what is blurred already has little to lose.
+    Per axis by a mean of REBLUR_PX and Sobel's derivative, and the axis that loses less counts, as in
+    `skimage.measure.blur_effect`, which leaves out the same border. Every tile by its own pixels.
+    """
+    rows, columns = _grid(luma, tile_px)
+    scores = np.empty((rows, columns))
+    inner = slice(2, -1)
+    for row, column, tile in _tiles(luma, tile_px):
+        grey = tile.astype(np.float32)
+        loss = []
+        for x, y in ((1, 0), (0, 1)):
+            size = (REBLUR_PX, 1) if x else (1, REBLUR_PX)
+            again = cv2.blur(grey, size, borderType=cv2.BORDER_REFLECT)
+            before, after = (
+                cv2.absdiff(cv2.Sobel(plane, cv2.CV_32F, x, y, borderType=cv2.BORDER_REFLECT), 0.0)[inner, inner]
+                for plane in (grey, again)
+            )
+            whole = before.sum(dtype=np.float64)
+            lost = np.maximum(before - after, 0.0).sum(dtype=np.float64)
+            loss.append(lost / whole if whole > 0.0 else 0.0)
+        scores[row, column] = min(loss)
+    return scores
+
+
+def laplacian_to_reblurred(luma: Luma, tile_px: int) -> Scores:
+    """Variance of the Laplacian against that of the tile blurred once more, by REBLUR_SIGMA_PX; 0 for a flat tile.
+
+    The idea of Jaiswal et al. 2018 (doi 10.1117/12.2292179) for photographs of the cervix: each picture is its own
+    reference, so that contrast cancels. They join nine such scores by a random forest; this is the one that needs no
+    training. Their width of the blur is not published.
+    """
+    again = cv2.Laplacian(cv2.GaussianBlur(luma.astype(np.float32), (0, 0), REBLUR_SIGMA_PX), cv2.CV_32F)
+    scores = variance_of_laplacian(luma, tile_px)
+    for row, column, tile in _tiles(again, tile_px):
+        scores[row, column] /= max(cv2.meanStdDev(tile)[1].item() ** 2, VARIANCE_FLOOR)
+    return scores
+
+
 def jpeg_bits_per_px(luma: Luma, tile_px: int) -> Scores:
     """Size of the tile as a grey JPEG at JPEG_QUALITY, bits a pixel: detail does not compress."""
     rows, columns = _grid(luma, tile_px)
@@ -84,6 +134,8 @@ MEASURES: dict[str, Measure] = {
     "variance of Laplacian": variance_of_laplacian,
     "Tenengrad": tenengrad,
     "high-frequency ratio": high_frequency_ratio,
+    "re-blur loss": reblur_loss,
+    "Laplacian to re-blurred": laplacian_to_reblurred,
     "JPEG size": jpeg_bits_per_px,
 }
 

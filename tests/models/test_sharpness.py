@@ -10,7 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from models.errors import InputError
-from models.sharpness import MEASURES, Measure, high_frequency_ratio, tenengrad, variance_of_laplacian
+from models.sharpness import (
+    MEASURES,
+    Measure,
+    high_frequency_ratio,
+    laplacian_to_reblurred,
+    reblur_loss,
+    tenengrad,
+    variance_of_laplacian,
+)
 
 TILE_PX = 64
 each_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
@@ -77,3 +85,27 @@ def test_the_share_of_high_frequencies_of_white_noise_is_that_of_the_plane() -> 
     noise = np.random.default_rng(2).integers(0, 256, (512, 512)).astype(np.uint8)
     outside = 1 - np.pi * 0.25**2  # of the unit square of frequencies, all but the disc of radius 1/4
     assert high_frequency_ratio(noise, 512).item() == pytest.approx(outside, abs=0.01)
+
+
+@pytest.mark.parametrize("sigma_px", [0.0, 0.7, 2.0])
+def test_the_loss_by_a_second_blur_is_the_blur_effect_of_scikit_image(sigma_px: float) -> None:
+    measure = pytest.importorskip("skimage.measure", reason="compared with scikit-image where it is installed")
+    luma = texture(64, 128)
+    luma = cv2.GaussianBlur(luma, (0, 0), sigma_px) if sigma_px else luma
+    expected = [1.0 - measure.blur_effect(luma[:, left : left + 64]) for left in (0, 64)]
+    assert reblur_loss(luma, 64)[0] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_picture_that_is_blurred_along_one_axis_has_little_to_lose() -> None:
+    sharp = texture(64, 64)
+    shaken = cv2.blur(sharp, (9, 1))
+    assert reblur_loss(shaken, 64).item() < 0.6 * reblur_loss(sharp, 64).item()
+    assert reblur_loss(shaken.T.copy(), 64).item() == pytest.approx(reblur_loss(shaken, 64).item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("measure", [reblur_loss, laplacian_to_reblurred])
+def test_contrast_alone_hardly_moves_what_is_its_own_reference(measure: Measure) -> None:
+    sharp = texture(64, 64)
+    pale = np.round(128 + (sharp.astype(float) - 128) / 2).astype(np.uint8)
+    assert measure(pale, 64).item() == pytest.approx(measure(sharp, 64).item(), rel=0.1)
+    assert tenengrad(pale, 64).item() < 0.3 * tenengrad(sharp, 64).item()
