@@ -96,7 +96,7 @@ def reblur_loss(luma: Luma, tile_px: int) -> Scores:
             size = (REBLUR_PX, 1) if x else (1, REBLUR_PX)
             again = cv2.blur(grey, size, borderType=cv2.BORDER_REFLECT)
             before, after = (
-                cv2.absdiff(cv2.Sobel(plane, cv2.CV_32F, x, y, borderType=cv2.BORDER_REFLECT), 0.0)[inner, inner]
+                np.abs(cv2.Sobel(plane, cv2.CV_32F, x, y, borderType=cv2.BORDER_REFLECT))[inner, inner]
                 for plane in (grey, again)
             )
             whole = before.sum(dtype=np.float64)

@@ -21,6 +21,7 @@ examples:
   focusgate eval photos/ --html eval.html             a folder with tiles*.tsv; page with plots and the worst mistakes
   focusgate eval BBBC006/ --criterion-px 2.5          a folder per focal plane, as published; another criterion
   focusgate eval photos/ --criteria 1,2,3             false sharp and missed at these criteria as well
+  focusgate eval photos/ --baselines build/baselines  against networks of others as well, on the same squares
   focusgate eval photos/tiles.tsv --json > eval.json  every figure, for a program
 
 data sets:
@@ -35,6 +36,7 @@ how a square is scored:
   tiles to less than 40 %, it counts as "cannot judge" and in no other figure. --crops cuts each square out instead
   and judges its middle (whole tiles) as an image of its own. Mixed squares count nowhere. The model decides at its
   shipped threshold; each classical measure, on the same squares, at the threshold that is best on all other scenes.
+  --baselines: each network sees the square's own pixels in as few tiles of its size as cover it, and their mean counts.
   Of whole images, "at other criteria" also counts what 'focusgate check' would say: pass, fail or cannot-judge.
 """
 
@@ -53,6 +55,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--criteria", metavar="X,X,…", help="radii at which the figures are given as well, px (default: 1 to 5)"
     )
+    parser.add_argument(
+        "--baselines",
+        type=Path,
+        metavar="DIR",
+        help="also networks of others, from 'python -m models.training.baselines'",
+    )
     parser.add_argument("--crops", action="store_true", help="judge each square cut out, without its surroundings")
     parser.add_argument("--model", type=Path, metavar="PATH", help="manifest of another model than the one shipped")
     parser.add_argument("--unsigned", action="store_true", help="take a model that nobody has signed")
@@ -65,6 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import Progress
 
+    from models.baselines.runtime import load_baselines
     from models.classifier import Judging
     from models.evaluation.criteria import default_criteria, parse_criteria
     from models.evaluation.datasets import by_image, load_datasets
@@ -76,6 +85,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.html is not None and not arguments.html.resolve().parent.is_dir():
         raise InputError(f"--html {arguments.html}: its folder does not exist; make it first")
     asked = None if arguments.criteria is None else parse_criteria(arguments.criteria)
+    baselines = [] if arguments.baselines is None else load_baselines(arguments.baselines)
     dataset = load_datasets(arguments.datasets)
     classifier = load_classifier(arguments.model, unsigned=arguments.unsigned)
     judging = Judging(criterion_px=arguments.criterion_px, threshold=arguments.threshold)
@@ -87,10 +97,12 @@ def _run(arguments: argparse.Namespace) -> int:
             judging,
             crops=arguments.crops,
             criteria_px=asked or default_criteria(classifier.manifest.edges_px),
+            baselines=baselines,
             on_image=lambda path: progress.update(task, advance=1, description=path.name),
         )
     model = {"name": classifier.name, "version": classifier.manifest.version, "sha256": classifier.sha256}
     report = report_of(scored, dataset.left_out, model, crops=arguments.crops)
+    report["baselines"] = [baseline.description.model_dump(mode="json") for baseline in baselines]
     if arguments.json:
         print(json.dumps(report, allow_nan=False))
     else:
@@ -121,6 +133,12 @@ def _print_tables(report: dict[str, Any], console: Console) -> None:
     if report["fraction_error"]["mean"] is not None:
         error = report["fraction_error"]
         console.print(f"error of a frame's in-focus fraction: {error['mean']:.3f} ({error['frames']} frames)")
+    for baseline in report["baselines"]:
+        console.print(
+            f"{baseline['title']}: trained on {baseline['tiles_seen']:,} simulated tiles, "
+            f"in focus = blur radius at most {baseline['criterion_px']:g} px",
+            highlight=False,
+        )
     pooled = Table("method", box=None, header_style="bold", pad_edge=False)
     pooled.add_column("in/out", justify="right")
     for name in FIGURES:

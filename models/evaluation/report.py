@@ -27,6 +27,9 @@ from models.evaluation.scoring import Scored
 MIN_FRAME_SQUARES = 10
 """Labelled squares in a frame from which on its in-focus fraction is worth comparing."""
 
+BASELINE_THRESHOLD = 0.5
+"""Where their authors draw the line: the likelier class."""
+
 FIGURES = ("auc", "balanced_accuracy", "best_balanced_accuracy", "false_sharp", "missed", "calibration_error")
 Positions = NDArray[np.intp]
 
@@ -60,7 +63,11 @@ class Figures:
 
 
 def methods_of(scored: Scored) -> list[Method]:
-    """The model on the squares it judges, the model on all, and every classical measure on those the model judges."""
+    """The model on the squares it judges, the model on all; every classical measure and baseline on the former.
+
+    Baselines twice: as a classical measure, at the threshold that is best on all other scenes, and at
+    BASELINE_THRESHOLD.
+    """
     clear = ~scored.mixed
     scenes = np.array([square.scene for square in scored.squares])
     judged = clear & scored.judged
@@ -79,6 +86,12 @@ def methods_of(scored: Scored) -> list[Method]:
     for name, scores in scored.classical.items():
         called = leave_one_scene_out(scores, scored.sharp, scenes, judged)
         methods.append(Method(name, scores, called, judged, None, False))
+    for name, scores in scored.baselines.items():
+        counted = judged & np.isfinite(scores)
+        at_half, half = _called(scores, BASELINE_THRESHOLD), BASELINE_THRESHOLD
+        elsewhere = leave_one_scene_out(scores, scored.sharp, scenes, counted)
+        methods.append(Method(name, scores, elsewhere, counted, None, True))
+        methods.append(Method(f"{name}, p ≥ {half:g}", scores, at_half, counted, half, True))
     return methods
 
 

@@ -9,12 +9,13 @@ to whole tiles, and judged as an image of its own: nothing of its surroundings i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.baselines.runtime import Baseline
 from models.classifier import Classifier, Judging
 from models.errors import InputError
 from models.evaluation.datasets import Label, Square, by_image
@@ -51,6 +52,7 @@ class Scored:
     blur_px     blur radius over the tiles of p_judged
     classical   score per classical measure, of the square's own pixels
     at          the answers at several criteria, rising, the one in force among them
+    baselines   p in focus per network of others, of the square's own pixels; NaN where it is smaller than their input
     """
 
     squares: tuple[Square, ...]
@@ -61,6 +63,7 @@ class Scored:
     criterion_px: float
     threshold: float
     at: tuple[AtCriterion, ...] = ()
+    baselines: dict[str, Scores] = field(default_factory=dict)
 
     @property
     def sharp(self) -> Bool:
@@ -85,6 +88,7 @@ def score_squares(
     *,
     crops: bool = False,
     criteria_px: Sequence[float] = (),
+    baselines: Sequence[Baseline] = (),
     on_image: Callable[[Path], None] = lambda _: None,
 ) -> Scored:
     """Judge every square, at the criterion in force and at `criteria_px`; `on_image` is called before an image is read.
@@ -94,6 +98,7 @@ def score_squares(
     count = len(squares)
     p_judged, p_any, blur_px = (np.full(count, np.nan) for _ in range(3))
     classical = {name: np.full(count, np.nan) for name in MEASURES}
+    others = {baseline.title: np.full(count, np.nan) for baseline in baselines}
     threshold = float("nan")
     criterion_px = classifier.criterion_px if judging.criterion_px is None else judging.criterion_px
     at = tuple(
@@ -129,7 +134,9 @@ def score_squares(
             for name, measure in MEASURES.items():
                 tile_px = square.size or classifier.tile_px
                 classical[name][position] = float(measure(cut, tile_px).mean())
-    return Scored(squares, p_judged, p_any, blur_px, classical, criterion_px, threshold, at)
+            for baseline in baselines:
+                others[baseline.title][position] = baseline.score(cut)
+    return Scored(squares, p_judged, p_any, blur_px, classical, criterion_px, threshold, at, others)
 
 
 def pixels_of(luma: Luma, square: Square) -> Luma:

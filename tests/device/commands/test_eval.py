@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from device.commands import eval as eval_command
+from models.baselines.architecture import Architecture, Dense
+from models.baselines.runtime import Description, write
 from models.errors import ExitCode, InputError, ModelError
 
 Capsys = pytest.CaptureFixture[str]
@@ -61,6 +63,48 @@ def test_the_page_is_written_beside_the_table(table: Path, tiny: Path, tmp_path:
     assert run(table, "--unsigned", "--model", tiny, "--crops", "--html", tmp_path / "page.html") == ExitCode.OK
     assert "one/a.png" in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Tenengrad" in capsys.readouterr().out
+
+
+@pytest.fixture
+def baselines(tmp_path: Path) -> Path:
+    """A folder with one untrained network of 16 px."""
+    graph = pytest.importorskip("models.baselines.graph", reason="networks are made with the package onnx")
+    architecture = Architecture("other", "the other network", 16, (Dense(2),), (2.5,))
+    description = Description(
+        name="other",
+        title="the other network",
+        input_px=16,
+        edges_px=(2.5,),
+        criterion_px=2.5,
+        in_focus_classes=1,
+        tiles_seen=12_345,
+        held_out_auc=0.5,
+        cpu_s=0.0,
+        training={},
+    )
+    write(tmp_path / "nets", graph.model_of(architecture, graph.random_weights(architecture, 1)), description)
+    return tmp_path / "nets"
+
+
+def test_networks_of_others_are_methods_on_the_same_squares(
+    table: Path, tiny: Path, baselines: Path, capsys: Capsys
+) -> None:
+    words = (table, "--unsigned", "--model", tiny, "--baselines", baselines)
+    assert run(*words) == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert "the other network: trained on 12,345 simulated tiles, in focus = blur radius at most 2.5 px" in shown
+    run(*words, "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["baselines"][0]["name"] == "other"
+    others = found["methods"][-2:]
+    assert [method["name"] for method in others] == ["the other network", "the other network, p ≥ 0.5"]
+    assert [method["threshold"] for method in others] == ["leave-one-scene-out", 0.5]
+    assert [(method["pooled"]["in"], method["pooled"]["out"]) for method in others] == [(4, 2)] * 2
+
+
+def test_a_folder_without_networks_is_refused_before_any_work(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no trained baselines"):
+        run(table, "--model", tmp_path / "none.json", "--baselines", tmp_path)
 
 
 def test_many_scenes_are_cut_short_on_the_terminal_only(

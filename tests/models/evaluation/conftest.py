@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from models.baselines.architecture import Architecture, Dense
+from models.baselines.graph import model_of
+from models.baselines.runtime import Baseline, Description, load_session
+
 SQUARE_PX = 40
 
 
@@ -42,3 +46,23 @@ def labelled(tmp_path: Path) -> Path:
     table = tmp_path / "tiles.tsv"
     table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return table
+
+
+@pytest.fixture
+def dark_is_sharp() -> Baseline:
+    """A network of 32 px whose p is .5 at a mean luma of 128 - 38.4, and higher where darker."""
+    architecture = Architecture("dark", "dark is sharp", 32, (Dense(1),), (2.5,))
+    weights = [np.full((1, 32 * 32), -10.0 / 32**2, np.float32), np.array([-6.0], np.float32)]
+    description = Description(
+        name="dark",
+        title="dark is sharp",
+        input_px=32,
+        edges_px=(2.5,),
+        criterion_px=2.5,
+        in_focus_classes=1,
+        tiles_seen=0,
+        held_out_auc=None,
+        cpu_s=0.0,
+        training={},
+    )
+    return Baseline(description, load_session(model_of(architecture, weights)))

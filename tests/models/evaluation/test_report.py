@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,22 @@ def test_every_classical_measure_is_judged_on_the_same_squares(report: dict[str,
         assert (method["pooled"]["in"], method["pooled"]["out"]) == (28, 16)
         assert method["threshold"] == "leave-one-scene-out"
         assert set(method["scenes"]) == {"one", "two"}
+
+
+def test_a_baseline_is_judged_on_the_models_squares_at_its_own_threshold_and_at_that_of_other_scenes(
+    scored: Scored,
+) -> None:
+    scores = np.where(scored.sharp, 0.4, 0.3)  # tells all apart, and calls all out of focus
+    scores[0] = np.nan
+    with_baseline = replace(scored, baselines={"other": scores})
+    elsewhere, own = methods_of(with_baseline)[-2:]
+    assert (own.name, own.threshold) == ("other, p ≥ 0.5", 0.5)
+    assert (elsewhere.name, elsewhere.threshold) == ("other", None)
+    for method in (elsewhere, own):
+        assert np.array_equal(method.counted, scored.judged & np.isfinite(scores))
+    assert not own.called[own.counted].any()
+    assert np.array_equal(elsewhere.called[elsewhere.counted] == 1.0, scored.sharp[elsewhere.counted])
+    assert len(methods_of(with_baseline)) == len(methods_of(scored)) + 2
 
 
 def test_a_report_is_json_without_nan(report: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.baselines.runtime import Baseline
 from models.classifier import Judging
 from models.errors import InputError
 from models.evaluation.datasets import Label, Square, load_dataset
@@ -110,6 +111,20 @@ def test_every_square_has_every_score(labelled: Path, tiny: Path) -> None:
     assert set(scored.classical) == set(MEASURES)
     assert all(np.isfinite(scores).all() for scores in scored.classical.values())
     assert np.isfinite(scored.p_any).all()
+
+
+def test_a_baseline_scores_the_squares_own_pixels_and_none_if_they_are_too_few(
+    labelled: Path, tiny: Path, dark_is_sharp: Baseline
+) -> None:
+    squares = load_dataset(labelled).squares
+    small = replace(squares[0], size=31)
+    classifier = load_classifier(tiny, unsigned=True)
+    scored = score_squares((*squares, small), classifier, Judging(), baselines=[dark_is_sharp])
+    scores = scored.baselines["dark is sharp"]
+    dark = np.array([index % 2 == 0 for index in range(len(squares))])
+    assert (scores[:-1][dark] > 0.99).all()
+    assert (scores[:-1][~dark] < 0.01).all()
+    assert np.isnan(scores[-1])
 
 
 def test_crops_see_nothing_of_their_surroundings(labelled: Path, tiny: Path) -> None:
