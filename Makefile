@@ -4,7 +4,9 @@ VENV   ?= .venv
 PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench train sign model-check board-test arm-count pictures clean
+DATA ?=
+
+.PHONY: figures search help run test bench train sign model-check board-test arm-count pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +49,20 @@ sign: $(VENV)/.focusgate ## sign the shipped model after training: make sign KEY
 
 model-check: $(VENV)/.focusgate-train ## prove that the shipped model is what training produced
 	$(VENV)/bin/python -m models.training.check
+
+figures: $(VENV)/.focusgate-train ## make every figure of the README and the model card: make figures DATA=folder of test data
+	mkdir -p build/figures
+	test -d build/baselines || $(VENV)/bin/python -m models.training.baselines --out build/baselines
+	test -z "$(DATA)" || $(VENV)/bin/focusgate eval $(DATA) --baselines build/baselines --json > build/figures/eval.json
+	test -z "$(DATA)" || $(VENV)/bin/focusgate eval $(DATA)/bbbc006 --json > build/figures/bbbc006.json
+	$(VENV)/bin/focusgate scenes --json > build/figures/scenes.json
+	test -f build/figures/generators.json || $(VENV)/bin/python -m models.training.generators
+	$(VENV)/bin/focusgate bench --report-cnn --json > build/figures/bench.json
+	cp build/search.md build/figures/ 2>/dev/null || true
+	$(VENV)/bin/python -m models.training.card --pictures docs/images README.md models/weights/MODEL_CARD.md
+
+search: $(VENV)/.focusgate-train ## search the size of the network and its training (hours; goes on where it was broken off)
+	$(VENV)/bin/python -m models.training.search
 
 board-test: ## boot the virtual board and let it check the installed device (as root; qemu, some 20 minutes)
 	tests/board/board_test.sh

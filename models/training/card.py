@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ExitCode, InputError
+from models.evaluation.criteria_page import reliability_plot
 
 BLOCK = re.compile(r"(<!-- figures: (?P<name>[a-z-]+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 Json = dict[str, Any]
@@ -174,13 +175,26 @@ def filled(text: str, folder: Path, manifest: Path) -> tuple[str, list[str]]:
     return BLOCK.sub(replace, text), missing
 
 
+def draw(figures: Path, out: Path) -> Path | None:
+    """The reliability diagram as SVG, in `out`; None if its figures are missing."""
+    source = figures / "eval.json"
+    if not source.exists():
+        return None
+    path = out / "reliability.svg"
+    path.write_text(reliability_plot(json.loads(source.read_text(encoding="utf-8"))), encoding="utf-8")
+    return path
+
+
 def main(argv: list[str] | None = None) -> int:
     """Fill the documents. Returns an exit code; raises InputError."""
     options = argparse.ArgumentParser(prog="python -m models.training.card", description="Figures into documents.")
     options.add_argument("documents", nargs="+", type=Path, metavar="DOCUMENT")
     options.add_argument("--figures", type=Path, default=Path("build/figures"), help="folder of JSON")
     options.add_argument("--manifest", type=Path, default=Path("models/weights/focus-s.json"))
+    options.add_argument("--pictures", type=Path, metavar="DIR", help="folder for the reliability diagram")
     chosen = options.parse_args(argv)
+    if chosen.pictures is not None and (path := draw(chosen.figures, chosen.pictures)):
+        print(f"{path}: drawn")
     for document in chosen.documents:
         text, missing = filled(document.read_text(encoding="utf-8"), chosen.figures, chosen.manifest)
         document.write_text(text, encoding="utf-8")

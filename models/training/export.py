@@ -55,8 +55,8 @@ def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
 def _stripe(network: FocusNet) -> onnx.GraphProto:
     """One row of tiles: row numbers of the frame to pooled bands and detectors (1, C, 1, columns) and block means.
 
-    The frame comes from the graph around it. A stripe fits a processor's cache where a frame does not: 2.3 ms for 3.3
-    on the machine that docs/decisions/0002 was measured on. DequantizeLinear converts bytes faster than Cast does.
+    The frame comes from the graph around it. A stripe fits a processor's cache where a frame does not, and
+    DequantizeLinear converts bytes faster than Cast does (docs/decisions/0007).
     """
     graph = _Graph()
     down, across = network.pool

@@ -27,15 +27,15 @@ class Plan:
     """
 
     seed: int = 1
-    samples: int = 20_000
+    samples: int = 40_000
     validation: int = 1_500
-    epochs: int = 20
+    epochs: int = 12
     learning_rate: float = 4e-3
     weight_decay: float = 1e-3
     averaging: float = 0.998
     filters: int = 15
     detectors: int = DETECTORS
-    hidden: int = 48
+    hidden: int = 64
 
 
 def parser(*, add_help: bool = True) -> argparse.ArgumentParser:

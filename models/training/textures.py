@@ -24,7 +24,8 @@ DARKEST = 0.003  # linear; nothing reflects less
 SOURCE_SHARP = 0.8  # photographs: energy above σ = 1 px over that between σ = 1 and 2 px; below it is soft in itself
 GRAINED_SHARE = 0.3
 KINDS = ("photograph", "leaves", "mucosa", "noise")
-SHARES = (0.58, 0.16, 0.20, 0.06)
+SHARES = (0.52, 0.16, 0.25, 0.07)
+DARK_GROUND_SHARE = 0.15  # of the dead leaves: bright shapes on black, as stained cells are
 LETTERING_SHARE, INSTRUMENT_SHARE = 0.08, 0.12  # of the scenes that are no photographs
 
 WHEEL_PHOTOGRAPHS = (
@@ -142,7 +143,8 @@ def power_noise(rng: np.random.Generator, size: int, exponent: float) -> Plane:
 
 
 def dead_leaves(rng: np.random.Generator, size: int) -> Plane:
-    """Occluding circles, ellipses or polygons with radii by a power law; drawn at twice the size and reduced."""
+    """Occluding circles, ellipses or polygons with radii by a power law, now and then few and bright on black; drawn at
+    twice the size and reduced."""
     scale = 2
     canvas = np.full((size * scale, size * scale), rng.uniform(), np.float32)
     count, power = int(rng.integers(200, 1200)), rng.uniform(2.2, 3.2)
@@ -152,6 +154,9 @@ def dead_leaves(rng: np.random.Generator, size: int) -> Plane:
     if rng.uniform() < 0.5:
         radii = np.sort(radii)[::-1]
     level, contrast, shape = rng.uniform(0.1, 0.8), rng.uniform(0.05, 0.5), int(rng.integers(3))
+    if rng.uniform() < DARK_GROUND_SHARE:
+        canvas[:] = rng.uniform(0.0, 0.03)
+        radii = rng.uniform(4.0, 30.0, int(rng.integers(20, 150)))
     for radius in radii * scale:
         centre = rng.uniform(0, size * scale, 2)
         value = float(np.clip(level + contrast * rng.normal(), 0.01, 1.0))
@@ -188,8 +193,8 @@ def mucosa(rng: np.random.Generator, size: int) -> Plane:
     """Smooth tissue with slow shading, a little fine texture, vessels, in half of it mosaic or punctation, and patches
     of acetowhite or iodine."""
     shading = 0.08 * power_noise(rng, size, rng.uniform(1.6, 2.6))
-    grain = rng.uniform(0.0, 0.05) * power_noise(rng, size, rng.uniform(0.2, 1.3))
-    tissue = 0.45 + shading + grain - rng.uniform(0.02, 0.25) * vessels(rng, size)
+    grain = rng.uniform(0.0, 0.08) * power_noise(rng, size, rng.uniform(0.0, 1.6))
+    tissue = 0.45 + shading + grain - rng.uniform(0.02, 0.3) * vessels(rng, size)
     kind = rng.uniform()
     if kind < 0.2:
         tissue = tissue - rng.uniform(0.03, 0.25) * mosaic(rng, size)
