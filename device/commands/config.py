@@ -46,8 +46,11 @@ def _explain(_: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from device.board import check_wiring
     from device.config import load_config
+    from device.config_board import RpiPinsConfig
 
-    load_config(arguments.file)
+    config = load_config(arguments.file)
+    check_wiring(config.pins if isinstance(config.pins, RpiPinsConfig) else None, config.aperture)
     print(f"{arguments.file}: right")
     return ExitCode.OK
