@@ -29,12 +29,6 @@ HIGH_CYCLES_PER_PX = 0.25
 REBLUR_PX = 11
 """Length of the second blur of `reblur_loss`, as its authors have it."""
 
-REBLUR_SIGMA_PX = 1.5
-"""Of the second blur of `laplacian_to_reblurred`: as much as spoils a picture that is sharp to the pixel."""
-
-VARIANCE_FLOOR = 1e-3
-"""Levels²: a tile whose Laplacian keeps less than this after the blur had no more than a few pixels a level off."""
-
 JPEG_QUALITY = 75
 """The encoder's own default in most cameras and programs."""
 
@@ -106,20 +100,6 @@ def reblur_loss(luma: Luma, tile_px: int) -> Scores:
     return scores
 
 
-def laplacian_to_reblurred(luma: Luma, tile_px: int) -> Scores:
-    """Variance of the Laplacian against that of the tile blurred once more, by REBLUR_SIGMA_PX; 0 for a flat tile.
-
-    The idea of Jaiswal et al. 2018 (doi 10.1117/12.2292179) for photographs of the cervix: each picture is its own
-    reference, so that contrast cancels. They join nine such scores by a random forest; this is the one that needs no
-    training. Their width of the blur is not published.
-    """
-    again = cv2.Laplacian(cv2.GaussianBlur(luma.astype(np.float32), (0, 0), REBLUR_SIGMA_PX), cv2.CV_32F)
-    scores = variance_of_laplacian(luma, tile_px)
-    for row, column, tile in _tiles(again, tile_px):
-        scores[row, column] /= max(cv2.meanStdDev(tile)[1].item() ** 2, VARIANCE_FLOOR)
-    return scores
-
-
 def jpeg_bits_per_px(luma: Luma, tile_px: int) -> Scores:
     """Size of the tile as a grey JPEG at JPEG_QUALITY, bits a pixel: detail does not compress."""
     rows, columns = _grid(luma, tile_px)
@@ -135,7 +115,6 @@ MEASURES: dict[str, Measure] = {
     "Tenengrad": tenengrad,
     "high-frequency ratio": high_frequency_ratio,
     "re-blur loss": reblur_loss,
-    "Laplacian to re-blurred": laplacian_to_reblurred,
     "JPEG size": jpeg_bits_per_px,
 }
 

@@ -10,15 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.errors import InputError
-from models.sharpness import (
-    MEASURES,
-    Measure,
-    high_frequency_ratio,
-    laplacian_to_reblurred,
-    reblur_loss,
-    tenengrad,
-    variance_of_laplacian,
-)
+from models.sharpness import MEASURES, Measure, high_frequency_ratio, reblur_loss, tenengrad, variance_of_laplacian
 
 TILE_PX = 64
 each_measure = pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
@@ -103,9 +95,8 @@ def test_a_picture_that_is_blurred_along_one_axis_has_little_to_lose() -> None:
     assert reblur_loss(shaken.T.copy(), 64).item() == pytest.approx(reblur_loss(shaken, 64).item(), abs=1e-6)
 
 
-@pytest.mark.parametrize("measure", [reblur_loss, laplacian_to_reblurred])
-def test_contrast_alone_hardly_moves_what_is_its_own_reference(measure: Measure) -> None:
+def test_contrast_alone_hardly_moves_what_is_its_own_reference() -> None:
     sharp = texture(64, 64)
     pale = np.round(128 + (sharp.astype(float) - 128) / 2).astype(np.uint8)
-    assert measure(pale, 64).item() == pytest.approx(measure(sharp, 64).item(), rel=0.1)
+    assert reblur_loss(pale, 64).item() == pytest.approx(reblur_loss(sharp, 64).item(), rel=0.1)
     assert tenengrad(pale, 64).item() < 0.3 * tenengrad(sharp, 64).item()
