@@ -40,9 +40,9 @@ examples:
 
 Each scene is a random world: tilt, relief, light, glare, hand, focus and f-number. Its frames are exposed at random
 moments of the hand's approach. A smaller frame is a smaller sensor of the same pixels: blur and noise in px are the
-same, but the rim of the field crosses more of its tiles. A tile is truly in focus if its blur radius is at most the criterion. The verdict is the one that 'focusgate
-check' gives for a single frame, the field of view being known. The same --seed gives the same figures, whatever the
-number of workers.
+same, but the rim of the field crosses more of its tiles. A tile is truly in focus if its blur radius is at most the
+criterion. The verdict is the one that 'focusgate check' gives for a single frame, the field of view being known. The
+same --seed gives the same figures, whatever the number of workers.
 """
 
 
