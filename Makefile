@@ -6,7 +6,7 @@ PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
 DATA ?=
 
-.PHONY: figures search help run test bench train sign model-check board-test arm-count pictures clean
+.PHONY: figures search help run test bench train sign model-check board-test arm-test arm-count board-results pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,12 @@ search: $(VENV)/.focusgate-train ## search the size of the network and its train
 
 board-test: ## boot the virtual board and let it check the installed device (as root; qemu, some 20 minutes)
 	tests/board/board_test.sh
+
+arm-test: $(VENV)/.focusgate-test ## run model and tests with the board's aarch64 wheels as a Cortex-A72 and A76 (as root; qemu, some 15 minutes)
+	PYTHON=$(abspath $(VENV)/bin/python) tests/board/arm_test.sh
+
+board-results: ## write docs/board-results.md from the last board-test and arm-test
+	out="$${BOARD_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/focusgate-board}/out" && python3 tests/board/results.py --page docs/board-results.md "$$out/results.jsonl" "$$out/arm.jsonl"
 
 arm-count: ## count the instructions of one frame on a Cortex-A72 and an A76, under emulation (as root)
 	tests/board/count_instructions.sh models/weights/focus-s.onnx

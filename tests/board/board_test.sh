@@ -14,6 +14,7 @@ out=$BOARD_DIR/out
 if [ "${1:-}" != --no-build ]; then "$HERE/build_image.sh"; fi
 rm -f "$out/results.jsonl" "$out/console.log" "$out/journal.log"
 say "booting (at most $LIMIT_S s)"
+began=$(date +%s)
 status=0
 timeout "$LIMIT_S" nice -n "${NICE:-19}" qemu-system-x86_64 -accel tcg,thread=multi -machine q35 -cpu max,la57=off -smp 2 -m 1536 -display none \
     -nodefaults -no-user-config -kernel "$out/vmlinuz" -initrd "$out/initrd.img" \
@@ -24,5 +25,8 @@ timeout "$LIMIT_S" nice -n "${NICE:-19}" qemu-system-x86_64 -accel tcg,thread=mu
     -serial "file:$out/console.log" -monitor none || status=$?
 [ "$status" != 124 ] || say "stopped after $LIMIT_S s: what follows is incomplete"
 say "finished"
+record() { python3 "$HERE/results.py" --record "$out/results.jsonl" "$@"; }
+record version "host's qemu" "$(qemu-system-x86_64 --version | sed -n '1s/.*version \([0-9.]*\).*/\1/p')"
+record run "board-test${ONLY:+, only $ONLY}" "$(git -C "$REPO" rev-parse --short HEAD)" $(($(date +%s) - began))
 [ -e "$out/results.jsonl" ] || { echo "the board told nothing; see $out/console.log" >&2; exit 1; }
 python3 "$HERE/results.py" "$out/results.jsonl" --checks "$DUE" && [ "$status" = 0 ]

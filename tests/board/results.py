@@ -1,6 +1,11 @@
-"""Prints what a run on the virtual board or processor found, as a table; exit code 1 if a check failed or none ran.
+"""Prints what a run on the virtual board or processor found, as tables; exit code 1 if a check failed or none ran.
 
-results.py FILE [--markdown] [--checks N]: FILE holds one JSON object a line, with a "kind":
+results.py FILE [--checks N]                      tables of one run
+results.py --page PAGE.md BOARD.jsonl ARM.jsonl   both runs as the page docs/board-results.md
+results.py --record FILE KIND NAME [VALUE …]      add to FILE what a shell script found
+
+A file holds one JSON object a line, with a "kind":
+  {"kind": "run", "name", "date", "commit", "seconds"}
   {"kind": "check", "name", "passed", "detail", "seconds"}
   {"kind": "latency", "name", "values_ms", "bound_ms"}
   {"kind": "count", "name", "values": {"column": number}}
@@ -10,6 +15,7 @@ results.py FILE [--markdown] [--checks N]: FILE holds one JSON object a line, wi
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import statistics
 import sys
@@ -17,6 +23,24 @@ from pathlib import Path
 from typing import Any
 
 DETAIL_WIDTH = 110
+GOAL_MILLIONS = 75  # instructions a frame on a Cortex-A72
+HEAD = """# What the virtual board showed
+
+Written by `make board-results` from the last `make board-test` and `make arm-test`; not to be edited. How to run them,
+and what they cannot show, is in [board.md](board.md).
+"""
+BOARD = """## The board
+
+Debian trixie with its stock kernel and systemd on a PC that is emulated, every instruction of it: kernel GPIO, the real
+RPi.GPIO interface, libcamera and picamera2 with its virtual camera, and this project installed as a user installs it.
+Emulation is much slower than a board, so times are upper bounds; what is allowed is the device's own limit.
+"""
+ARM = """## The processor
+
+The aarch64 wheels that a board installs, for Python 3.13, under qemu-user as a Cortex-A72 (Raspberry Pi 4) and an A76
+(Pi 5). Results and instruction counts are right; times mean nothing. Counts are of one 2592×1944 frame, in millions;
+the goal for the model is {goal} million on the A72.
+"""
 Record = dict[str, Any]
 
 
@@ -36,6 +60,12 @@ def read(path: Path) -> list[Record]:
 def tables(records: list[Record]) -> list[list[list[str]]]:
     """One table a kind: rows of cells, the first row being the heading. Kinds without records have no table."""
     found = []
+    runs = [
+        [record["name"], record["date"], record["commit"], f"{record['seconds'] / 60:.0f} min"]
+        for record in records
+        if record["kind"] == "run"
+    ]
+    found.append([["run", "date", "commit", "took"], *runs])
     checks = [
         [record["name"], "ok" if record["passed"] else "FAILED", f"{record['seconds']:.1f}", record["detail"]]
         for record in records
@@ -74,21 +104,68 @@ def markdown(table: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in lines)
 
 
+def total(records: list[Record]) -> str:
+    checks = [bool(record["passed"]) for record in records if record["kind"] == "check"]
+    return f"{sum(checks)} of {len(checks)} checks passed"
+
+
+def page(board: list[Record], arm: list[Record]) -> str:
+    """The page of both runs."""
+    parts = [HEAD]
+    for introduction, records in ((BOARD, board), (ARM.format(goal=GOAL_MILLIONS), arm)):
+        parts += [introduction, f"{total(records)}.\n", *(markdown(table) + "\n" for table in tables(records))]
+    return "\n".join(parts)
+
+
+def recorded(kind: str, name: str, values: list[str]) -> Record:
+    """One record from words of a shell script. Raises ValueError if they are not of this kind."""
+    match kind, values:
+        case "version", [detail]:
+            return {"kind": "version", "name": name, "detail": detail}
+        case "run", [commit, seconds]:
+            today = datetime.datetime.now(datetime.UTC).date().isoformat()
+            return {"kind": "run", "name": name, "date": today, "commit": commit, "seconds": float(seconds)}
+        case "check", [result, detail, seconds]:
+            return {
+                "kind": "check",
+                "name": name,
+                "passed": result == "passed",
+                "detail": detail,
+                "seconds": float(seconds),
+            }
+        case "count", [counts]:
+            return {"kind": "count", "name": name, "values": json.loads(counts)}
+        case "model", [said, seconds]:
+            found = json.loads(said)
+            detail = "golden vectors and outputs differ by {golden} and {worst} of what is allowed".format(**found)
+            passed = max(found["golden"], found["worst"]) <= 1.0
+            return {"kind": "check", "name": name, "passed": passed, "detail": detail, "seconds": float(seconds)}
+    raise ValueError(f"{kind} does not go with {len(values)} values")
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--markdown", action="store_true", help="tables as docs/board-results.md has them")
+    parser.add_argument("words", nargs="+", metavar="FILE", help="what to read; with --record: KIND NAME [VALUE …]")
     parser.add_argument("--checks", type=int, default=1, help="at least so many checks must have run")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--page", type=Path, help="write this page from two files, of the board and of the processor")
+    where.add_argument("--record", type=Path, help="add a record to this file")
     options = parser.parse_args(arguments)
-    records = read(options.file)
-    shape = markdown if options.markdown else plain
-    if not options.markdown:
-        for record in records:
-            if record["kind"] == "check":
-                record["detail"] = str(record["detail"])[:DETAIL_WIDTH]
-    sys.stdout.write("\n\n".join(shape(table) for table in tables(records)) + "\n")
+    if options.record:
+        kind, name, *values = options.words
+        with options.record.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(recorded(kind, name, values), ensure_ascii=False) + "\n")
+        return 0
+    if options.page:
+        board, arm = (read(Path(word)) for word in options.words)
+        options.page.write_text(page(board, arm), encoding="utf-8")
+        return 0
+    records = [record for word in options.words for record in read(Path(word))]
+    for record in records:
+        if record["kind"] == "check":
+            record["detail"] = str(record["detail"])[:DETAIL_WIDTH]
+    sys.stdout.write("\n\n".join(plain(table) for table in tables(records)) + f"\n\n{total(records)}")
     checks = [bool(record["passed"]) for record in records if record["kind"] == "check"]
-    sys.stdout.write(f"\n{sum(checks)} of {len(checks)} checks passed")
     if len(checks) < options.checks:
         sys.stdout.write(f"; at least {options.checks} are due: the run ended early")
     sys.stdout.write("\n")

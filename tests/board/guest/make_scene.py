@@ -1,7 +1,7 @@
 """What libcamera's virtual camera shows: pictures of a texture like tissue's, in focus and out of it.
 
 FOLDER/scene   SCENE_FRAMES pictures of 640×480, the first half in focus, the second half far out of focus, each shifted
-               and with noise of its own, so that no two are alike; shown over and over
+               and with noise of its own; the virtual camera shows each four times, and all of them over and over
 FOLDER/full    four of 2592×1944, alternately
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SCENE_FRAMES = 96
+SCENE_FRAMES = 32
 SCENE_SIZE, FULL_SIZE = (640, 480), (2592, 1944)
 SHARP_PX, BLURRED_PX = 1.0, 6.0  # blur radius: the model's criterion lies between them
 MARGIN_PX = 32

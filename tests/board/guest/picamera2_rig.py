@@ -1,12 +1,14 @@
 """Adapters between picamera2 and libcamera's virtual camera, loaded by picamera2 on the virtual board only.
 
-What they stand for: a sensor's own frame rate, its list of modes, and a receiver that takes both planes in one buffer.
+What they stand for: a sensor's own frame rate, its list of modes, its noise, and a receiver that takes both planes in
+one buffer.
 The virtual camera completes a request at once; here each is handed to it at the frame rate instead, so that the
 sensor's timestamp is the time at which the picture was "exposed".
 """
 
 from __future__ import annotations
 
+import itertools
 import mmap
 import os
 import queue
@@ -18,14 +20,17 @@ from typing import Any
 import libcamera
 import picamera2.picamera2 as module
 from picamera2.allocators import LibcameraAllocator
+from picamera2.request import CompletedRequest
 
 FRAME_RATE_HZ = float(os.environ.get("RIG_FPS", "8"))
 STALL = "/run/rig-stall"  # while this file is there, the camera delivers nothing
 
 _raw_modes = module.Picamera2._get_raw_modes
 _queue_request = libcamera.Camera.queue_request
+_completed = CompletedRequest.__init__
 _camera: list[Any] = []  # the last is the one that is opened
 _waiting: queue.Queue[tuple[Any, Any]] = queue.Queue()
+_noise = itertools.count()
 
 
 def modes(camera: module.Picamera2) -> list[dict[str, Any]]:
@@ -54,6 +59,15 @@ def pace() -> None:
             _queue_request(camera, request)
         except (RuntimeError, OSError) as error:  # stopped meanwhile: its requests are void
             sys.stderr.write(f"rig: a request was not taken ({error})\n")
+
+
+def noisy(request: Any, completed: Any, camera: Any) -> None:
+    """In place of CompletedRequest.__init__: the virtual camera shows each picture four times over, and a picture that
+    comes three times is a fault (a sensor's noise never repeats). One pixel in the corner stands for that noise."""
+    _completed(request, completed, camera)
+    buffer = next(iter(completed.buffers.values()))
+    with mmap.mmap(buffer.planes[0].fd, mmap.PAGESIZE) as memory:
+        memory[0] = next(_noise) % 256
 
 
 class Mapped:
@@ -89,4 +103,5 @@ class TwoPlanes(LibcameraAllocator):
 module.Picamera2._get_raw_modes = modes
 module.DmaAllocator = TwoPlanes
 libcamera.Camera.queue_request = paced
+CompletedRequest.__init__ = noisy
 threading.Thread(target=pace, name="rig-pace", daemon=True).start()
