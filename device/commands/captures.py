@@ -1,4 +1,4 @@
-"""`focusgate captures list|show|verify|export`: what was saved, one capture in full, a check of every byte, copies."""
+"""`focusgate captures list|show|verify|export|delete`: what was saved, one in full, checked, copied, gone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ examples:
   focusgate captures show 3fa9                one capture with its tile map; the beginning of its id is enough
   focusgate captures verify                   read every byte again: is all as it was saved?
   focusgate captures export /media/usb/today  copy all captures
-  focusgate captures list --json | jq .sha256
+  focusgate captures export /media/usb/p4 --session 7c   … or those of one examination
+  focusgate captures delete --session 7c      delete them here, after asking
+  focusgate captures list --json | jq .path
 """
 BAR_WIDTH = 8  # with it, the longest line has 79 characters
 CLOCK_NOT_SET = "?"
@@ -38,7 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `captures` to the command line."""
     captures = subparsers.add_parser(
         "captures",
-        help="list, show, verify and export what was saved",
+        help="list, show, verify, export and delete what was saved",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -53,6 +55,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     listing = action("list", "list the captures, oldest first", _list)
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
+    listing.add_argument("--session", metavar="ID", help="those of one examination (the beginning of its id)")
     show = action("show", "show one capture with its tile map", _show)
     show.add_argument("id", help="id of the capture, or its beginning")
     show.add_argument("--json", action="store_true", help="one JSON object, tile by tile")
@@ -60,6 +63,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     export = action("export", "copy captures into a folder, each checked", _export)
     export.add_argument("target", type=Path, metavar="FOLDER", help="where to; copies already there are left alone")
     export.add_argument("ids", nargs="*", metavar="ID", help="which captures; none: all")
+    export.add_argument("--session", metavar="ID", help="those of one examination")
+    delete = action("delete", "delete captures for good, after asking", _delete)
+    delete.add_argument("ids", nargs="*", metavar="ID", help="which captures")
+    delete.add_argument("--session", metavar="ID", help="those of one examination")
+    delete.add_argument("--all", action="store_true", help="every capture")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _listing(arguments: argparse.Namespace) -> Listing:
@@ -79,12 +88,13 @@ def _list(arguments: argparse.Namespace) -> int:
     from rich.text import Text
 
     listing = _listing(arguments)
+    chosen = listing.of_session(arguments.session) if arguments.session else listing.entries
     if arguments.json:
-        for entry in listing.entries:
+        for entry in chosen:
             print(json.dumps(_facts(listing, entry)))
-    elif listing.entries:
+    elif chosen:
         table = Table("id", "when (UTC)", "verdict", "in focus", "size", box=None, header_style="bold", pad_edge=False)
-        for entry in listing.entries:
+        for entry in chosen:
             size = "MISSING" if entry.capture_id in listing.missing else f"{entry.bytes / 1e6:.1f} MB"
             row = (
                 _short(entry),
@@ -95,7 +105,7 @@ def _list(arguments: argparse.Namespace) -> int:
             )
             table.add_row(*map(Text, row))
         Console().print(table)
-        if not all(entry.wall_synchronised for entry in listing.entries):
+        if not all(entry.wall_synchronised for entry in chosen):
             print(FOOTNOTE)
     else:
         print(f"no captures in {listing.folder}")
@@ -105,17 +115,18 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from device.store.catalogue import read_record
+    from device.store.catalogue import read_whole
 
     listing = _listing(arguments)
     entry = listing.find(arguments.id)
     path = listing.path(entry)
-    record = read_record(path)
+    record, sha256 = read_whole(path)
     if arguments.json:
-        print(json.dumps(_facts(listing, entry) | _in_full(record)))
+        print(json.dumps(_facts(listing, entry) | {"sha256": sha256} | _in_full(record)))
         return ExitCode.OK
     for name, value in _details(entry, record, path):
         print(f"{name:<13}{value}")
+    print(f"{'sha256':<13}{sha256}")
     if record.evidence is not None:
         print()
         print("\n".join(tile_lines(record.evidence)))
@@ -140,7 +151,7 @@ def _export(arguments: argparse.Namespace) -> int:
     from device.store.catalogue import export
 
     listing = _listing(arguments)
-    wanted = [listing.find(prefix) for prefix in dict.fromkeys(arguments.ids)] or list(listing.entries)
+    wanted = _chosen(listing, arguments) or list(listing.entries)
     if not wanted:
         raise InputError(f"no captures in {listing.folder}; nothing to export")
     with _progress("exporting") as progress:
@@ -148,6 +159,39 @@ def _export(arguments: argparse.Namespace) -> int:
     already = f", {len(wanted) - copied} were there already" if copied < len(wanted) else ""
     print(f"{copied} captures exported to {arguments.target}{already}")
     return ExitCode.OK
+
+
+def _delete(arguments: argparse.Namespace) -> int:
+    """Asks, with numbers, unless told not to; never touches a capture that was not named."""
+    from device.store.deletion import delete
+
+    listing = _listing(arguments)
+    wanted = list(listing.entries) if arguments.all else _chosen(listing, arguments)
+    if not wanted:
+        raise InputError("no captures named, nothing was deleted; name their ids, --session ID or --all")
+    sessions = {entry.session_id for entry in wanted if entry.session_id}
+    megabytes = sum(entry.bytes for entry in wanted) / 1e6
+    what = f"{len(wanted)} of {len(listing.entries)} captures ({len(sessions)} examinations, {megabytes:.1f} MB)"
+    if not arguments.yes and not _agreed(f"Delete {what} from {listing.folder} for good?", len(wanted)):
+        raise InputError(f"{what} are still there; nothing was deleted")
+    with _progress("deleting") as progress:
+        delete(listing.folder, wanted, progress)
+    print(f"{what} deleted from {listing.folder}; the deletion is recorded there")
+    return ExitCode.OK
+
+
+def _agreed(question: str, count: int) -> bool:
+    """Only the number typed at a terminal is a yes: no pipe, no stray return key."""
+    if not sys.stdin.isatty():
+        raise InputError("nobody is there to ask, nothing was deleted; add --yes if you are sure")
+    return input(f"{question} Type {count} to agree: ").strip() == str(count)
+
+
+def _chosen(listing: Listing, arguments: argparse.Namespace) -> list[Entry]:
+    """The captures named by id and by examination, each once, in order."""
+    named = {listing.find(prefix) for prefix in arguments.ids}
+    named |= set(listing.of_session(arguments.session)) if arguments.session else set()
+    return [entry for entry in listing.entries if entry in named]
 
 
 @contextlib.contextmanager
@@ -220,7 +264,6 @@ def _details(entry: Entry, record: CaptureRecord, path: Path) -> Iterator[tuple[
     yield "camera", f"{record.camera_id or 'unknown'}: {exposure}, {gain}, {aperture}"
     yield "image", f"{record.width}×{record.height} px, {entry.bytes} bytes"
     yield "file", path
-    yield "sha256", entry.sha256
     yield "software", record.software
 
 

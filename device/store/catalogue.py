@@ -14,14 +14,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from device.store.files import POSIX, storage_errors, write_durably
+from device.store.deletion import deleted
+from device.store.files import (
+    DELETED,
+    IMAGES,
+    INDEX,
+    PART_SUFFIX,
+    POSIX,
+    PRIVATE_FOLDER,
+    image_path,
+    storage_errors,
+    write_durably,
+)
 from device.store.index import Entry, Index
-from device.store.jpeg import decode_record
+from device.store.jpeg import HEAD_BYTES, MAX_HEAD_BYTES, decode_record, glance, unsealed
 from device.store.records import CaptureRecord
 from models.errors import InputError, StorageError
 
-IMAGES = "images"
-INDEX = "index.sqlite"
+READ_WHOLE = 32  # files adopted with every byte read: under a second even from a slow card
 SHORT_ID = 8  # characters shown; two among 10,000 captures agree in them with a chance of 1 %
 _IMAGE_NAME = re.compile(r"[0-9a-f]{32}\.jpg")
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
@@ -48,6 +58,17 @@ class Listing:
             raise InputError(f"{len(found)} captures begin with {prefix!r} in {self.folder}; give more of the id")
         return found[0]
 
+    def of_session(self, prefix: str) -> list[Entry]:
+        """The captures of the examination whose id begins with `prefix`. Raises InputError unless there is just one."""
+        wanted = prefix.strip().lower()
+        found = {entry.session_id for entry in self.entries if entry.session_id and entry.session_id.startswith(wanted)}
+        if not _PREFIX.fullmatch(wanted) or len(found) != 1:
+            raise InputError(
+                f"{len(found)} examinations begin with {prefix!r} in {self.folder}; 'focusgate captures show ID' names "
+                "that of a capture"
+            )
+        return [entry for entry in self.entries if entry.session_id in found]
+
     def path(self, entry: Entry) -> Path:
         """The file of one capture."""
         return image_path(self.folder, entry.capture_id)
@@ -60,11 +81,6 @@ def default_store() -> Path:
         return Path(named)
     data = os.environ.get("XDG_DATA_HOME")
     return (Path(data) if data else Path.home() / ".local" / "share") / "focusgate"
-
-
-def image_path(folder: Path, capture_id: str) -> Path:
-    """Where a capture lies: 256 folders, so that none grows slow."""
-    return folder / IMAGES / capture_id[:2] / f"{capture_id}.jpg"
 
 
 def scan(folder: Path) -> set[str]:
@@ -84,17 +100,23 @@ def scan(folder: Path) -> set[str]:
 
 def parts(folder: Path) -> list[Path]:
     """Temporary files that a crash left behind. Raises OSError."""
-    return [path for shard in _subfolders(folder / IMAGES) for path in Path(shard).glob(".*.part")]
+    places = (folder, folder / DELETED, *map(Path, _subfolders(folder / IMAGES)))
+    return [path for place in places for path in place.glob(f".*{PART_SUFFIX}")]
 
 
 def adopt(folder: Path, ids: Iterable[str]) -> tuple[list[Entry], list[str]]:
-    """Entries of the capture files named, from the files alone, and one line for each that is not whole."""
+    """Entries of the capture files named, from the files alone, and one line for each that is not whole.
+
+    A few, as a crash leaves them, are read whole; many, as a lost index does, by head and end: the order of saving
+    gives a file its name only when its bytes are on the disk, and `verify` reads them all.
+    """
+    wanted = sorted(ids)
+    look = _entry_of_file if len(wanted) <= READ_WHOLE else _entry_at_a_glance
     entries, damaged = [], []
-    for capture_id in sorted(ids):
+    for capture_id in wanted:
         path = image_path(folder, capture_id)
         try:
-            data = path.read_bytes()
-            entries.append(_entry_of(data, path))
+            entries.append(look(path))
         except StorageError as error:
             damaged.append(str(error))
         except OSError as error:
@@ -111,17 +133,23 @@ def read_listing(folder: Path) -> Listing:
         raise InputError(f"{folder}: no such folder; captures are made by 'focusgate run', --store names their folder")
     listed = _index_entries(folder / INDEX)  # before the files: a capture saved in between then merely has no row
     with storage_errors("list the captures", folder, "nothing was changed"):
-        files = scan(folder)
-    adopted, damaged = adopt(folder, files - listed.keys())
-    everything = sorted((*listed.values(), *adopted), key=lambda entry: (entry.sequence, entry.capture_id))
-    return Listing(folder, tuple(everything), frozenset(listed.keys() - files), tuple(damaged))
+        files, (gone, unreadable) = scan(folder), deleted(folder)
+    adopted, damaged = adopt(folder, files - listed.keys() - gone.keys())
+    kept = (entry for capture_id, entry in listed.items() if capture_id not in gone)
+    everything = sorted((*kept, *adopted), key=lambda entry: (entry.sequence, entry.capture_id))
+    return Listing(folder, tuple(everything), frozenset(listed.keys() - files - gone.keys()), (*damaged, *unreadable))
 
 
 def read_record(path: Path) -> CaptureRecord:
     """The record inside a capture file. Raises StorageError if the file cannot be read or is not whole."""
+    return read_whole(path)[0]
+
+
+def read_whole(path: Path) -> tuple[CaptureRecord, str]:
+    """The record inside a capture file, and the SHA-256 of the file. Raises StorageError as `read_record`."""
     with storage_errors("read the capture", path, "nothing was changed"):
         data = path.read_bytes()
-    return decode_record(data, path)
+    return decode_record(data, path), hashlib.sha256(data).hexdigest()
 
 
 def verify(listing: Listing, progress: Progress = lambda _done, _of: None) -> list[str]:
@@ -131,8 +159,7 @@ def verify(listing: Listing, progress: Progress = lambda _done, _of: None) -> li
         progress(number, len(listing.entries))
         path = listing.path(entry)
         try:
-            data = path.read_bytes()
-            found = _entry_of(data, path)
+            found = _entry_of_file(path)
         except FileNotFoundError:
             problems.append(f"{path}: the file is gone; restore it from an export")
         except OSError as error:
@@ -157,7 +184,7 @@ def export(
     wanted = list(entries)
     copied = 0
     with storage_errors("make the folder", target, "nothing was exported"):
-        target.mkdir(parents=True, exist_ok=True)
+        target.mkdir(PRIVATE_FOLDER, parents=True, exist_ok=True)
     for number, entry in enumerate(wanted):
         progress(number, len(wanted))
         source = listing.path(entry)
@@ -176,11 +203,30 @@ def export(
     return copied
 
 
-def _entry_of(data: bytes, path: Path) -> Entry:
-    record = decode_record(data, path)
+def _entry_of_file(path: Path) -> Entry:
+    data = path.read_bytes()
+    return _named(unsealed(data, path), len(data), path)
+
+
+def _entry_at_a_glance(path: Path) -> Entry:
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        size = os.fstat(fd).st_size
+        tail = os.pread(fd, 2, max(size - 2, 0))
+        try:
+            found = glance(os.pread(fd, HEAD_BYTES, 0), tail, path)
+        except StorageError:
+            found = glance(os.pread(fd, MAX_HEAD_BYTES, 0), tail, path)
+    finally:
+        os.close(fd)
+    return _named(found, size, path)
+
+
+def _named(found: tuple[CaptureRecord, str], size: int, path: Path) -> Entry:
+    record, seal = found
     if record.capture_id != path.stem:
         raise StorageError(f"{path}: holds capture {record.capture_id}; somebody renamed it, give it its name back")
-    return Entry.of(record, len(data), hashlib.sha256(data).hexdigest())
+    return Entry.of(record, size, seal)
 
 
 def _index_entries(path: Path) -> dict[str, Entry]:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import pwd
 import secrets
 import sqlite3
 import stat
@@ -13,14 +14,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
-from models.errors import StorageError, one_line
+from models.errors import InputError, StorageError, one_line
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 PART_SUFFIX = ".part"
+IMAGES, DELETED = "images", "deleted"  # folders of a store
+INDEX, LOCK, EXAMINATION = "index.sqlite", "lock", "examination.json"  # its other files
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def image_path(folder: Path, capture_id: str) -> Path:
+    """Where a capture lies: 256 folders, so that none grows slow."""
+    return folder / IMAGES / capture_id[:2] / f"{capture_id}.jpg"
 
 
 class FileOps(Protocol):
@@ -119,6 +127,12 @@ def make_folder(files: FileOps, path: Path) -> None:
     sync_folder(files, path.parent)
 
 
+def remove(files: FileOps, path: Path) -> None:
+    """Remove a file, if it is there; durable only once its folder is synced."""
+    with contextlib.suppress(FileNotFoundError):
+        again(files.unlink, path)
+
+
 def sync_folder(files: FileOps, path: Path) -> None:
     """Make the entries of the folder durable."""
     fd = again(files.open_folder, path)
@@ -158,6 +172,19 @@ def lock(path: Path) -> int:
 def is_private(path: Path) -> bool:
     """True if nobody but the owner may look into the folder."""
     return not stat.S_IMODE(path.stat().st_mode) & ~PRIVATE_FOLDER
+
+
+def check_owner(folder: Path) -> None:
+    """Raise InputError unless the folder is the caller's: what root wrote here, the device itself could not read."""
+    try:
+        found = folder.stat()
+    except OSError as error:
+        raise InputError(f"{folder}: no store ({error.strerror}); nothing was changed; --store names it") from None
+    if found.st_uid != os.geteuid():
+        owner = f"#{found.st_uid}"
+        with contextlib.suppress(KeyError):
+            owner = pwd.getpwuid(found.st_uid).pw_name
+        raise InputError(f"{folder}: belongs to {owner}; nothing was changed; run 'sudo -u {owner} focusgate ...'")
 
 
 _ADVICE = {

@@ -6,8 +6,9 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import UTC
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from device.store.files import PRIVATE_FILE
 from device.store.records import CaptureRecord
 from models.verdict import VerdictKind
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_S = 2.0  # `captures list` reads beside the running device; neither holds a lock for longer than milliseconds
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: a table that is not there
 
@@ -24,7 +25,7 @@ CREATE TABLE captures (
     capture_id TEXT PRIMARY KEY, sequence INTEGER NOT NULL, boot_id TEXT NOT NULL, exposed_ns INTEGER NOT NULL,
     session_id TEXT, wall_time TEXT NOT NULL, wall_synchronised INTEGER NOT NULL, verdict TEXT, reason TEXT,
     override INTEGER NOT NULL, in_focus INTEGER, judged_tiles INTEGER, total INTEGER,
-    width INTEGER NOT NULL, height INTEGER NOT NULL, bytes INTEGER NOT NULL, sha256 TEXT NOT NULL
+    width INTEGER NOT NULL, height INTEGER NOT NULL, bytes INTEGER NOT NULL, seal TEXT NOT NULL
 ) STRICT
 """
 
@@ -35,7 +36,7 @@ class IndexDamagedError(sqlite3.DatabaseError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row: what a list of captures shows, and the digest (SHA-256) and size of the file. Times as in the record."""
+    """One row: what a list of captures shows, with size and seal of the file. Times as in the record."""
 
     capture_id: str
     sequence: int
@@ -53,11 +54,11 @@ class Entry:
     width: int
     height: int
     bytes: int
-    sha256: str
+    seal: str  # SHA-256 of the file with the seal itself set to zeros, as the file carries it
 
     @classmethod
-    def of(cls, record: CaptureRecord, size: int, sha256: str) -> Self:
-        """The row of a capture whose file has `size` bytes and this digest."""
+    def of(cls, record: CaptureRecord, size: int, seal: str) -> Self:
+        """The row of a capture whose file has `size` bytes and this seal."""
         evidence = record.evidence
         return cls(
             capture_id=record.capture_id,
@@ -76,7 +77,7 @@ class Entry:
             width=record.width,
             height=record.height,
             bytes=size,
-            sha256=sha256,
+            seal=seal,
         )
 
 
@@ -122,11 +123,16 @@ class Index:
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add or replace rows in one transaction; durable when this returns."""
-        rows = [astuple(entry) for entry in entries]
+        rows = list(map(_FIELDS, entries))
         with _damage(), self._transaction():
             self._connection.executemany(
                 "INSERT OR REPLACE INTO captures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
             )
+
+    def remove(self, capture_ids: Iterable[str]) -> None:
+        """Remove rows in one transaction, if they are there; durable when this returns."""
+        with _damage(), self._transaction():
+            self._connection.executemany("DELETE FROM captures WHERE capture_id = ?", [(one,) for one in capture_ids])
 
     def entries(self) -> dict[str, Entry]:
         """All rows by capture id, oldest first."""
@@ -158,14 +164,16 @@ def set_aside(path: Path) -> Path:
     return path.with_name(f"{path.name}.damaged")
 
 
+_NAMES = tuple(field.name for field in fields(Entry))
+_FIELDS = attrgetter(*_NAMES)  # astuple() copies deeply: a third of a rebuild
+
+
 def _entry(row: tuple[Any, ...]) -> Entry:
-    entry = Entry(*row)
-    return replace(
-        entry,
-        wall_synchronised=bool(entry.wall_synchronised),
-        override=bool(entry.override),
-        verdict=VerdictKind(entry.verdict) if entry.verdict is not None else None,
-    )
+    values = dict(zip(_NAMES, row, strict=True))
+    verdict = values["verdict"]
+    values["verdict"] = VerdictKind(verdict) if verdict is not None else None
+    values |= {name: bool(values[name]) for name in ("wall_synchronised", "override")}
+    return Entry(**values)
 
 
 @contextmanager

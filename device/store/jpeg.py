@@ -27,7 +27,9 @@ FULL_CHROMA = 0  # Pillow's name for 4:4:4
 NAMESPACE = "https://focusgate.invalid/ns/1.0/"
 MAX_SEGMENT_BYTES = 65_533  # of one JPEG marker, less its length field
 MAX_XMP_BYTES = MAX_SEGMENT_BYTES - len(b"http://ns.adobe.com/xap/1.0/\0")
+HEAD_BYTES = 16_384  # the record with 1,000 tiles, and all before it
 MAX_HEAD_BYTES = 3 * (MAX_SEGMENT_BYTES + 4)  # JFIF, EXIF and XMP come before all else
+END_OF_IMAGE = b"\xff\xd9"  # cannot stand in the picture itself: there, 0xFF is followed by 0 or a restart marker
 ISO_AT_UNIT_GAIN = 100  # nominal, as Raspberry Pi's own software writes it
 
 _NO_DIGEST = b"0" * 64
@@ -66,16 +68,47 @@ def encode(rgb: NDArray[np.uint8], record: CaptureRecord) -> bytes:
 
 def decode_record(data: bytes, where: object) -> CaptureRecord:
     """The record in the bytes of a capture file. Raises StorageError unless every byte is as it was written."""
-    fields = _FIELDS.search(data, 0, MAX_HEAD_BYTES)
-    if fields is None:
-        raise StorageError(f"{where}: not a capture of focusgate, or cut off; it is left alone and not listed")
+    return unsealed(data, where)[0]
+
+
+def unsealed(data: bytes, where: object) -> tuple[CaptureRecord, str]:
+    """As `decode_record`, with the digest that the file carries, its seal."""
+    fields = _fields(data, where)
     whole = hashlib.sha256(memoryview(data)[: fields.start(1)])
     whole.update(_NO_DIGEST)
     whole.update(memoryview(data)[fields.end(1) :])
     if whole.hexdigest().encode() != fields[1]:
         raise StorageError(f"{where}: damaged, its checksum does not match; restore it from an export")
+    return _record(fields, where)
+
+
+def seal_of(data: bytes, where: object) -> str:
+    """The seal that the bytes of a capture carry, unchecked. Raises StorageError if they carry none."""
+    return _fields(data, where)[1].decode("ascii")
+
+
+def glance(head: bytes, tail: bytes, where: object) -> tuple[CaptureRecord, str]:
+    """Record and seal by the first MAX_HEAD_BYTES (or fewer, if the record is in them) and the last two bytes.
+
+    Finds a file that was cut off or never filled to its end, for no JPEG has its end marker inside; finds no damage in
+    the middle, which is `unsealed`'s to find. Raises StorageError.
+    """
+    fields = _fields(head, where)
+    if tail != END_OF_IMAGE:
+        raise StorageError(f"{where}: cut off, it has no end; restore it from an export")
+    return _record(fields, where)
+
+
+def _fields(data: bytes, where: object) -> re.Match[bytes]:
+    fields = _FIELDS.search(data, 0, MAX_HEAD_BYTES)
+    if fields is None:
+        raise StorageError(f"{where}: not a capture of focusgate, or cut off; it is left alone and not listed")
+    return fields
+
+
+def _record(fields: re.Match[bytes], where: object) -> tuple[CaptureRecord, str]:
     try:
-        return CaptureRecord.model_validate_json(unescape(fields[2].decode("ascii")))
+        return CaptureRecord.model_validate_json(unescape(fields[2].decode("ascii"))), fields[1].decode("ascii")
     except (ValidationError, UnicodeDecodeError):
         raise StorageError(f"{where}: its record is not of this version of focusgate; update focusgate") from None
 

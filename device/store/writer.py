@@ -13,29 +13,33 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from device.store.catalogue import IMAGES, INDEX, Listing, adopt, image_path, parts, scan
+from device.store.catalogue import Listing, adopt, parts, scan
+from device.store.deletion import deleted, remove_images
 from device.store.files import (
+    DELETED,
+    EXAMINATION,
+    IMAGES,
+    INDEX,
+    LOCK,
     POSIX,
     PRIVATE_FOLDER,
     FileOps,
     again,
+    image_path,
     is_private,
     lock,
     make_folder,
+    remove,
     storage_errors,
     sync_folder,
     write_durably,
 )
 from device.store.index import Entry, Index, IndexDamagedError, set_aside
-from device.store.jpeg import encode
+from device.store.jpeg import encode, seal_of
 from device.store.records import CaptureRecord
+from device.store.space import Room, Space, space_of
 from models.errors import InputError, StorageError
 
-LOCK = "lock"
-MB = 1_000_000
-RESERVE_BYTES = 200 * MB  # kept free for the system, its logs and the audit
-RESERVE_CAPTURES = 20  # or this many captures, if that is more
-FULL_SIZE_BYTES = 8 * MB  # a noisy 2592×1944 capture at quality 95, 4:4:4; until larger ones are seen
 NOTHING_SAVED = "nothing was saved"
 
 
@@ -45,7 +49,7 @@ class Saved:
 
     record: CaptureRecord
     path: Path
-    sha256: str
+    sha256: str  # of the whole file, as sha256sum tells it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,21 @@ class Repair:
 
     swept: int = 0  # partial files of interrupted saves, removed
     adopted: int = 0  # whole files that the index did not know
+    deleted: int = 0  # captures whose deletion was interrupted, and is now complete
     missing: int = 0  # rows without their file
     damaged: tuple[str, ...] = ()  # files that are not whole: left alone, not listed
     rebuilt: str | None = None  # why the index was made anew
+
+    def lines(self) -> list[str]:
+        """What there is to say of it, in words."""
+        told = (
+            (self.rebuilt, f"the index was made anew from the files ({self.rebuilt})"),
+            (self.swept, f"{self.swept} partial files of interrupted saves were removed"),
+            (self.adopted, f"{self.adopted} captures that were not listed are listed again"),
+            (self.deleted, f"the interrupted deletion of {self.deleted} captures was completed"),
+            (self.missing, f"{self.missing} captures have lost their file; 'focusgate captures list' names them"),
+        )
+        return [line for happened, line in told if happened] + list(self.damaged)
 
 
 class Store:
@@ -69,10 +85,12 @@ class Store:
         self._index = index
         self._lock_fd = lock_fd
         self._durable_shards: set[Path] = set()
-        entries = index.entries()
-        self._ids = set(entries)
-        self._sequence = max((entry.sequence for entry in entries.values()), default=0)
-        self._largest_bytes = max((entry.bytes for entry in entries.values()), default=0)
+        entries = index.entries().values()
+        self.newest = max(entries, key=lambda entry: entry.sequence, default=None)
+        self._ids = {entry.capture_id for entry in entries}
+        taken = [entry.sequence for entry in entries] + [one.sequence for one in deleted(folder)[0].values()]
+        self._sequence = max(taken, default=0)
+        self._largest_bytes = max((entry.bytes for entry in entries), default=0)
 
     @classmethod
     def open(cls, folder: Path, files: FileOps | None = None) -> Self:
@@ -89,7 +107,7 @@ class Store:
             stack.callback(os.close, lock_fd)
             left = parts(folder)
             for path in left:
-                again(files.unlink, path)
+                remove(files, path)
             index, repair = _open_index(files, folder)
             stack.callback(index.close)
             store = cls(folder, files, index, lock_fd, replace(repair, swept=len(left)))
@@ -97,7 +115,7 @@ class Store:
             return store
 
     def next_sequence(self) -> int:
-        """The number of the next capture: larger than any in the store."""
+        """The number of the next capture: larger than any that is, or was, in the store."""
         self._sequence += 1
         return self._sequence
 
@@ -121,27 +139,24 @@ class Store:
             self._make_shard(path.parent)
             write_durably(self._files, path, jpeg)
             sha256 = hashlib.sha256(jpeg).hexdigest()
-            self._list(path, Entry.of(record, len(jpeg), sha256))
+            self._list(path, Entry.of(record, len(jpeg), seal_of(jpeg, path)))
         self._ids.add(record.capture_id)
         self._largest_bytes = max(self._largest_bytes, len(jpeg))
         return Saved(record, path, sha256)
 
-    def captures_left(self, about_bytes: int = 0) -> int:
-        """How many more captures fit before the reserve is touched; negative within it. Raises StorageError."""
+    def space(self, about_bytes: int = 0) -> Space:
+        """The room that there is now. Raises StorageError."""
         with storage_errors("ask for free space", self.folder, NOTHING_SAVED):
             free = again(self._files.free_bytes, self.folder)
-        each = max(about_bytes, self._largest_bytes, FULL_SIZE_BYTES)
-        return (free - max(RESERVE_BYTES, RESERVE_CAPTURES * each)) // each
+        return space_of(free, max(about_bytes, self._largest_bytes))
 
     def refusal(self, about_bytes: int = 0) -> str | None:
         """Why no capture could be saved now, to be asked before the exposure; None if one could. Never raises."""
         try:
-            left = self.captures_left(about_bytes)
+            space = self.space(about_bytes)
         except StorageError as error:
             return str(error)
-        if left >= 1:
-            return None
-        return f"{self.folder}: the disk is full; {NOTHING_SAVED}; export and delete captures"
+        return f"{self.folder}: {NOTHING_SAVED}: {space.line()}" if space.room is Room.FULL else None
 
     def listing(self) -> Listing:
         """What this store holds, as its index has it now. Raises StorageError."""
@@ -184,7 +199,7 @@ def _make_root(files: FileOps, folder: Path) -> None:
         with contextlib.suppress(PermissionError):  # a parent that others made, and keep to themselves
             sync_folder(files, folder.parent)
     if not is_private(folder):
-        ours = {IMAGES, INDEX, LOCK}
+        ours = {IMAGES, DELETED, INDEX, LOCK, EXAMINATION}
         names = {path.name for path in folder.iterdir()}
         if names and not names & ours:
             raise InputError(
@@ -212,10 +227,14 @@ def _rebuild_index(files: FileOps, folder: Path, why: str) -> tuple[Index, Repai
 
 
 def _agree(files: FileOps, folder: Path, index: Index) -> tuple[Index, Repair]:
-    """Add what the index does not know. A row whose file has vanished stays, so that the loss is seen."""
+    """Finish deletions, and add what the index does not know. A row whose file has vanished stays: a loss is seen."""
     try:
-        listed, found = index.entries(), scan(folder)
-        adopted, damaged = adopt(folder, found - listed.keys())
+        (gone, unreadable), listed, found = deleted(folder), index.entries(), scan(folder)
+        unfinished = gone.keys() & (found | listed.keys())
+        if unfinished:
+            remove_images(files, folder, unfinished)
+            index.remove(unfinished)
+        adopted, damaged = adopt(folder, found - listed.keys() - unfinished)
         # the bytes were synced before they got their names; the names may not have been
         for shard in sorted({image_path(folder, entry.capture_id).parent for entry in adopted}):
             sync_folder(files, shard)
@@ -224,4 +243,9 @@ def _agree(files: FileOps, folder: Path, index: Index) -> tuple[Index, Repair]:
     except BaseException:
         index.close()
         raise
-    return index, Repair(adopted=len(adopted), missing=len(listed.keys() - found), damaged=tuple(damaged))
+    return index, Repair(
+        adopted=len(adopted),
+        deleted=len(unfinished),
+        missing=len(listed.keys() - found - unfinished),
+        damaged=(*damaged, *unreadable),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -16,7 +17,8 @@ from device.store.files import PosixFiles
 from device.store.index import Entry
 from device.store.jpeg import encode
 from device.store.records import CaptureRecord
-from device.store.writer import RESERVE_BYTES, Saved, Store
+from device.store.space import RESERVE_BYTES
+from device.store.writer import Saved, Store
 from models.errors import InputError, StorageError
 
 Rgb = NDArray[np.uint8]
@@ -39,7 +41,7 @@ def test_what_is_saved_is_listed_and_found_in_its_file(folder: Path, keep: Keep)
     saved = keep(3)
     listing = read_listing(folder)
     assert [entry.capture_id for entry in listing.entries] == [one.record.capture_id for one in saved]
-    assert [entry.sha256 for entry in listing.entries] == [one.sha256 for one in saved]
+    assert [one.sha256 for one in saved] == [hashlib.sha256(one.path.read_bytes()).hexdigest() for one in saved]
     assert [read_record(one.path) for one in saved] == [one.record for one in saved]
     assert (listing.missing, listing.damaged) == (frozenset(), ())
 
@@ -173,7 +175,7 @@ def test_a_capture_that_would_touch_the_reserve_is_refused_before_anything_is_wr
     disk.free = RESERVE_BYTES
     assert "the disk is full" in str(store.refusal())
     before = sorted(folder.rglob("*"))
-    with pytest.raises(StorageError, match="the disk is full; nothing was saved"):
+    with pytest.raises(StorageError, match="nothing was saved: the disk is full; export"):
         store.save(rgb, make_record())
     assert sorted(folder.rglob("*")) == before
     disk.free = 10**12
@@ -186,10 +188,10 @@ def test_the_reserve_is_twenty_captures_if_those_are_large(disk_store: tuple[Dis
     disk, store = disk_store
     size = max(each, 8_000_000)
     disk.free = max(RESERVE_BYTES, 20 * size) + size
-    assert store.captures_left(each) == 1
+    assert store.space(each).captures_left == 1
     assert store.refusal(each) is None
     disk.free -= 1
-    assert store.captures_left(each) == 0
+    assert store.space(each).captures_left == 0
     assert store.refusal(each) is not None
 
 
