@@ -40,14 +40,12 @@ class CaptureJob:
 
     focus_map    None: not judged, which only an override may be
     pressed_ns   monotonic clock; the exposure is not before it
-    session_id   the examination it belongs to, 32 hex digits; None outside any
     """
 
     frame: Frame
     focus_map: FocusMap | None
     override: bool
     pressed_ns: int
-    session_id: str | None = None
 
 
 def refusal_of(job: CaptureJob, context: CaptureContext) -> str | None:
@@ -65,10 +63,13 @@ def refusal_of(job: CaptureJob, context: CaptureContext) -> str | None:
     return None if verdict.kind is VerdictKind.PASS else verdict.reason
 
 
-def record_of(job: CaptureJob, context: CaptureContext, origin: Origin, *, sequence: int, now_ns: int) -> CaptureRecord:
-    """The record of a job, with its verdict worked out anew from its map. Raises InputError if it may not be kept.
+def record_of(
+    job: CaptureJob, context: CaptureContext, origin: Origin, *, session_id: str, sequence: int, now_ns: int
+) -> CaptureRecord:
+    """The record of a job in the examination `session_id`, with its verdict worked out anew from its map.
 
-    An override without a score, or beside a score that is not of these pixels, is "not judged".
+    Raises InputError if it may not be kept. An override without a score, or beside a score that is not of these pixels,
+    is "not judged".
     """
     refusal = refusal_of(job, context)
     if refusal is not None:
@@ -82,7 +83,7 @@ def record_of(job: CaptureJob, context: CaptureContext, origin: Origin, *, seque
     try:
         return CaptureRecord(
             capture_id=new_capture_id(),
-            session_id=job.session_id,
+            session_id=session_id,
             sequence=sequence,
             boot_id=origin.boot_id,
             exposed_ns=frame.exposed_ns,

@@ -10,7 +10,20 @@ import sys
 import traceback
 from importlib.metadata import version
 
-from device.commands import bench, captures, check, config, doctor, eval_scenes, model, run, selftest, status, train
+from device.commands import (
+    bench,
+    captures,
+    check,
+    config,
+    doctor,
+    eval_scenes,
+    model,
+    run,
+    selftest,
+    session,
+    status,
+    train,
+)
 from device.commands import eval as eval_command
 from models.errors import ExitCode, FocusgateError
 
@@ -41,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         run,
         check,
         captures,
+        session,
         status,
         doctor,
         selftest,

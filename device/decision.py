@@ -28,6 +28,8 @@ from device.mailbox import Queue
 from device.pins.protocol import Buttons, Pins, Tone
 from device.recorder import CaptureJob, CaptureResult, Recorder
 from device.status import Faults, Status
+from device.store.examination import hold_ends_it
+from device.store.space import Room
 from models.errors import HardwareError
 from models.focusmap import FocusMap
 from models.verdict import VerdictKind, verdict_of
@@ -90,6 +92,7 @@ class DecisionLoop:
         before = self._state
         pressed = self._poll_buttons(now_ns)
         newest = self._camera.newest.peek()
+        self._look_at_disk()
         inputs = Inputs(
             capture=pressed["capture"],
             override=pressed["override"],
@@ -108,9 +111,23 @@ class DecisionLoop:
         finally:
             if newest is not None:
                 newest.close()
+        if hold_ends_it(self._state.capture_button.since_ns, before.now_ns, self._state.now_ns):
+            self._recorder.end_examination(now_ns)
+            self._pins.sound(Tone.ENDED)
+            self._say("the examination is ended; the next capture begins another")
         for result in self._recorder.results():
             self._show_result(result)
         self._drive(before, now_ns)
+
+    def _look_at_disk(self) -> None:
+        """A disk that takes nothing is a fault, shown by the lamp before anybody presses."""
+        trouble = self._recorder.trouble()
+        if trouble is not None:
+            self._faults.raise_("storage", trouble)
+        else:
+            self._faults.clear("storage")
+        space = self._recorder.space
+        self.status = replace(self.status, captures_left=space.captures_left if space is not None else None)
 
     def _poll_buttons(self, now_ns: int) -> dict[str, bool]:
         raw = self._pins.buttons()
@@ -177,7 +194,9 @@ class DecisionLoop:
         """Only now, when the capture is durable, comes the tone that says so."""
         if result.ok:
             self.status = replace(self.status, saved=self.status.saved + 1, last_capture=result.message)
-        self._pins.sound(Tone.SAVED if result.ok else Tone.FAULT)
+        space = self._recorder.space
+        saved = Tone.SAVED if space is None or space.room is Room.ENOUGH else Tone.SAVED_LOW
+        self._pins.sound(saved if result.ok else Tone.FAULT)
         self._say(result.message)
 
     def _say(self, message: str) -> None:

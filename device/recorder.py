@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
+import uuid
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
 from calibration.profile import Profile
 from device.capture import CaptureContext, CaptureJob, record_of
-from device.clock import SECOND, Clock
+from device.clock import SECOND, Clock, MonotonicClock
 from device.config import StoreConfig
 from device.store.catalogue import SHORT_ID, default_store
+from device.store.examination import Fact, examination_at, read_mark, with_fact, write_mark
 from device.store.jpeg import encode
 from device.store.origin import Origin
-from device.store.records import CaptureRecord
+from device.store.records import CaptureRecord, new_capture_id
+from device.store.space import Room, Space
 from device.store.writer import Store
 from models.classifier import Classifier, Judging
 from models.errors import FocusgateError, StorageError, one_line
 
 __all__ = ["CaptureContext", "CaptureJob", "CaptureResult", "Recorder", "open_recorder"]
+
+log = logging.getLogger("focusgate")
 
 QUEUE_LIMIT = 4
 UNSAVED_LIMIT = 3  # images kept in memory when saving fails: some 3 MB each
@@ -48,7 +54,8 @@ class _Unsaved:
 class Recorder:
     """Give jobs with `submit`, read what became of them with `results`; one thread calls `tick` for ever.
 
-    Without a thread, `drain` does all that waits. The session of a job, like its evidence, is the caller's to know.
+    Without a thread, `drain` does all that waits. Which examination an image belongs to is decided here, by when it was
+    exposed. `space` is the room as it was last asked for; None while the disk does not answer.
     """
 
     def __init__(
@@ -68,8 +75,12 @@ class Recorder:
         self._results: queue.SimpleQueue[CaptureResult] = queue.SimpleQueue()
         self._unsaved: deque[_Unsaved] = deque()
         self._retry_at_ns = 0
+        self._ended_ns: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._facts = _facts_of(store, self._origin.boot_id)
+        self.space: Space | None = None
+        self._no_space: str | None = None
         self._space_at_ns = clock.now_ns()
-        self._no_space = store.refusal()
+        self._ask_space()
         self._working = threading.Lock()  # `drain` at the end may meet a thread that is still in `tick`
 
     def submit(self, job: CaptureJob) -> bool:
@@ -84,10 +95,18 @@ class Recorder:
         """What became of jobs since the last call, in order."""
         return [self._results.get_nowait() for _ in range(self._results.qsize())]
 
+    def end_examination(self, now_ns: int) -> None:
+        """What is exposed later belongs to the next examination. Returns at once; `tick` makes it durable."""
+        self._ended_ns.put(now_ns)
+
     def cannot_save(self) -> str | None:
         """Why a press now could not be saved; None if it could. Never waits for the disk: `tick` asks it."""
         if self._jobs.full():
             return "captures wait to be saved; try again in a second"
+        return self.trouble()
+
+    def trouble(self) -> str | None:
+        """Why nothing can be saved until somebody looks after the disk; None if something can."""
         if len(self._unsaved) >= UNSAVED_LIMIT:
             return f"saving fails: {UNSAVED_LIMIT} images wait in memory; check the disk, do not switch off"
         return self._no_space
@@ -100,12 +119,13 @@ class Recorder:
             job = None
         with self._working:
             now_ns = self._clock.now_ns()
+            self._hear_of_examinations(now_ns)
             if job is not None:
                 self._results.put(self._process(job))
             elif self._unsaved and now_ns >= self._retry_at_ns:
                 self._retry(now_ns)
             if job is not None or now_ns >= self._space_at_ns:
-                self._no_space = self._store.refusal()
+                self._ask_space()
                 self._space_at_ns = now_ns + SPACE_NS
 
     def drain(self) -> None:
@@ -124,13 +144,37 @@ class Recorder:
             self._unsaved.clear()
             self._store.close()
 
+    def _ask_space(self) -> None:
+        try:
+            self.space = self._store.space()
+        except StorageError as error:
+            self.space, self._no_space = None, str(error)
+        else:
+            self._no_space = self.space.line() if self.space.room is Room.FULL else None
+
+    def _hear_of_examinations(self, now_ns: int) -> None:
+        """What a person said since: by the button, or by `focusgate session`."""
+        while not self._ended_ns.empty():
+            ended = Fact(self._ended_ns.get_nowait(), None)
+            self._facts = with_fact(self._facts, ended)
+            try:
+                write_mark(self._store.folder, self._origin.boot_id, ended, self._store.files)
+            except FocusgateError as error:
+                message = f"the examination is ended, but not after a restart: {error}"
+                self._results.put(CaptureResult(ok=False, record=None, message=message, frame_id=0))
+        mark = read_mark(self._store.folder, self._origin.boot_id, now_ns)
+        if mark is not None:
+            self._facts = with_fact(self._facts, mark)
+
     def _process(self, job: CaptureJob) -> CaptureResult:
         with job.frame as frame:
+            session_id = examination_at(self._facts, frame.exposed_ns) or new_capture_id()
             try:
                 record = record_of(
                     job,
                     self._context,
                     self._origin,
+                    session_id=session_id,
                     sequence=self._store.next_sequence(),
                     now_ns=self._clock.now_ns(),
                 )
@@ -138,6 +182,7 @@ class Recorder:
             except FocusgateError as error:
                 return CaptureResult(ok=False, record=None, message=f"not saved: {error}", frame_id=frame.id)
         image = _Unsaved(jpeg, record, frame.id)
+        self._facts = with_fact(self._facts, Fact(record.exposed_ns, session_id))
         try:
             self._store.save_encoded(jpeg, record)
         except StorageError as error:
@@ -191,7 +236,19 @@ def open_recorder(
         profile_sha256=profile.sha256() if profile else None,
     )
     store = Store.open(folder or (Path(config.folder) if config.folder else default_store()))
-    return Recorder(store, context, clock=clock, queue_limit=config.queue)
+    for line in store.repair.lines():
+        log.warning("store: %s", line)
+    # a clock that is not this machine's has times that mean nothing beside those of its boot
+    origin = Origin() if isinstance(clock, MonotonicClock) else Origin(boot_id=str(uuid.uuid4()))
+    return Recorder(store, context, clock=clock, origin=origin, queue_limit=config.queue)
+
+
+def _facts_of(store: Store, boot_id: str) -> tuple[Fact, ...]:
+    """A service that starts again in the midst of an examination goes on with it."""
+    newest = store.newest
+    if newest is None or newest.boot_id != boot_id or newest.session_id is None:
+        return ()
+    return (Fact(newest.exposed_ns, newest.session_id),)
 
 
 def _result(image: _Unsaved, *, ok: bool, message: str) -> CaptureResult:

@@ -43,6 +43,8 @@ RHYTHMS = {
 
 TONES: dict[Tone, tuple[tuple[int, int], ...]] = {
     Tone.SAVED: ((1047, 120), (1568, 180)),  # rising fifth, C6 to G6
+    Tone.SAVED_LOW: ((1047, 120), (1568, 180), (0, 120), (523, 300)),  # then C5
+    Tone.ENDED: ((1568, 120), (1047, 180)),  # the fifth falling
     Tone.REFUSED: ((440, 500),),  # low, long
     Tone.ARMED: ((1047, 80), (0, 60), (1047, 80)),  # two short
     Tone.FAULT: ((440, 150), (0, 100), (440, 150), (0, 100), (440, 150)),  # three low

@@ -22,6 +22,8 @@ class Tone(Enum):
     """What the buzzer says."""
 
     SAVED = "saved"  # rising pair: the capture is durable
+    SAVED_LOW = "saved, room is low"  # the same, then a low note: fewer than 100 captures fit
+    ENDED = "ended"  # falling pair: the examination is over
     REFUSED = "refused"  # low, long
     ARMED = "armed"  # two short
     FAULT = "fault"  # three low

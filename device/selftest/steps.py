@@ -31,6 +31,8 @@ LAMPS = {
 }
 TONES = {
     Tone.SAVED: "two tones, rising",
+    Tone.SAVED_LOW: "two tones, rising, then a low one",
+    Tone.ENDED: "two tones, falling",
     Tone.REFUSED: "one long low tone",
     Tone.ARMED: "two short tones",
     Tone.FAULT: "three low tones",

@@ -19,6 +19,7 @@ from device.store.files import EXAMINATION, POSIX, FileOps, check_owner, storage
 from device.store.records import CaptureId, Count, Line
 
 IDLE_NS = 15 * 60 * SECOND
+END_HOLD_NS = 3 * SECOND  # twice the hold that arms an override, and far below that of a stuck button
 KEPT = 8  # facts: more than images can wait to be saved
 
 
@@ -31,14 +32,27 @@ class Fact:
 
 
 def examination_at(facts: Iterable[Fact], at_ns: int, idle_ns: int = IDLE_NS) -> str | None:
-    """The examination that is open at `at_ns`; None if there is none. Of two facts at once, closing counts."""
-    newest = max((fact for fact in facts if fact.at_ns <= at_ns), key=_order, default=None)
+    """The examination that is open at `at_ns`; None if there is none."""
+    newest = newest_fact(facts, at_ns)
     return newest.session_id if newest is not None and at_ns - newest.at_ns < idle_ns else None
+
+
+def newest_fact(facts: Iterable[Fact], at_ns: int) -> Fact | None:
+    """The last that was so at `at_ns`; of two facts at once, closing counts. None if there is none."""
+    return max((fact for fact in facts if fact.at_ns <= at_ns), key=_order, default=None)
 
 
 def with_fact(facts: tuple[Fact, ...], fact: Fact) -> tuple[Fact, ...]:
     """The newest facts, in order."""
     return tuple(sorted({*facts, fact}, key=_order)[-KEPT:])
+
+
+def hold_ends_it(since_ns: int | None, before_ns: int, now_ns: int) -> bool:
+    """True in the one step, from `before_ns` to `now_ns`, in which the capture button has been down for END_HOLD_NS.
+
+    The last image of a patient and the end of the examination are one gesture of one hand, and a tone answers it.
+    """
+    return since_ns is not None and before_ns - since_ns < END_HOLD_NS <= now_ns - since_ns
 
 
 def _order(fact: Fact) -> tuple[int, bool, str]:
@@ -67,8 +81,10 @@ def read_mark(folder: Path, boot_id: str, now_ns: int) -> Fact | None:
 
 
 def write_mark(folder: Path, boot_id: str, fact: Fact, files: FileOps = POSIX) -> None:
-    """Say it durably, for the running device and for one that starts later in this boot. Raises StorageError, or InputError
-    if the store is somebody else's."""
+    """Say it durably, for the running device and for one that starts later in this boot.
+
+    Raises StorageError, or InputError if the store is somebody else's.
+    """
     check_owner(folder)
     text = _Mark(boot_id=boot_id, at_ns=fact.at_ns, session_id=fact.session_id).model_dump_json()
     with storage_errors("write down the examination", folder, "nothing was changed"):

@@ -81,7 +81,7 @@ class Store:
     def __init__(self, folder: Path, files: FileOps, index: Index, lock_fd: int, repair: Repair) -> None:
         self.folder = folder
         self.repair = repair
-        self._files = files
+        self.files = files
         self._index = index
         self._lock_fd = lock_fd
         self._durable_shards: set[Path] = set()
@@ -137,7 +137,7 @@ class Store:
             if full is not None:
                 raise StorageError(full)
             self._make_shard(path.parent)
-            write_durably(self._files, path, jpeg)
+            write_durably(self.files, path, jpeg)
             sha256 = hashlib.sha256(jpeg).hexdigest()
             self._list(path, Entry.of(record, len(jpeg), seal_of(jpeg, path)))
         self._ids.add(record.capture_id)
@@ -147,7 +147,7 @@ class Store:
     def space(self, about_bytes: int = 0) -> Space:
         """The room that there is now. Raises StorageError."""
         with storage_errors("ask for free space", self.folder, NOTHING_SAVED):
-            free = again(self._files.free_bytes, self.folder)
+            free = again(self.files.free_bytes, self.folder)
         return space_of(free, max(about_bytes, self._largest_bytes))
 
     def refusal(self, about_bytes: int = 0) -> str | None:
@@ -171,7 +171,7 @@ class Store:
 
     def _make_shard(self, shard: Path) -> None:
         if shard not in self._durable_shards:
-            make_folder(self._files, shard)
+            make_folder(self.files, shard)
             self._durable_shards.add(shard)
 
     def _list(self, path: Path, entry: Entry) -> None:
@@ -182,11 +182,11 @@ class Store:
                 self._index.add([entry])
             except IndexDamagedError as error:
                 self._index.close()
-                self._index, self.repair = _rebuild_index(self._files, self.folder, str(error))
+                self._index, self.repair = _rebuild_index(self.files, self.folder, str(error))
         except (OSError, sqlite3.Error):
             with contextlib.suppress(OSError):
-                again(self._files.unlink, path)
-                sync_folder(self._files, path.parent)
+                again(self.files.unlink, path)
+                sync_folder(self.files, path.parent)
             raise
 
 

@@ -23,6 +23,7 @@ from device.config import StoreConfig
 from device.frame import ExposureInfo, Frame
 from device.recorder import RETRY_NS, CaptureJob, CaptureResult, Recorder, open_recorder
 from device.store.catalogue import read_listing, read_record
+from device.store.examination import IDLE_NS, Fact, write_mark
 from device.store.files import PosixFiles
 from device.store.origin import Origin
 from device.store.writer import Store
@@ -90,11 +91,11 @@ def make_job(number: int = 1, p: float | None = SHARP, *, override: bool = False
 class Bench:
     """A recorder on a fake clock and a disk that can be broken."""
 
-    def __init__(self, folder: Path, **over: Any) -> None:
+    def __init__(self, folder: Path, *, boot_id: str = "boot 1", **over: Any) -> None:
         self.folder = folder
         self.disk = Disk()
         self.clock = FakeClock(NOW_NS)
-        origin = Origin(boot_id="boot 1", software="test", wall_now=lambda: WALL, synchronised=lambda: True)
+        origin = Origin(boot_id=boot_id, software="test", wall_now=lambda: WALL, synchronised=lambda: True)
         self.recorder = Recorder(
             Store.open(folder, self.disk), CaptureContext(MODEL), clock=self.clock, origin=origin, **over
         )
@@ -337,10 +338,6 @@ def test_colours_of_another_size_than_the_judged_frame_save_nothing(bench: Bench
 
 
 def test_what_cannot_be_written_into_a_record_is_one_line(bench: Bench) -> None:
-    (result,) = bench.keep(make_job(session_id="Jane Doe"))
-    assert not result.ok
-    assert "session_id" in result.message
-    assert "\n" not in result.message
     frame = make_frame()
     large = make_map(frame, grid=TileGrid(17, 17, 2, 3))
     (result,) = bench.keep(CaptureJob(frame, large, override=False, pressed_ns=PRESSED_NS))
@@ -383,6 +380,92 @@ def test_a_thread_saves_while_the_presses_go_on(tmp_path: Path) -> None:
     assert all(job.frame.released for job in jobs)
     bench.recorder.close()
     assert [entry.sequence for entry in read_listing(bench.folder).entries] == list(range(1, 21))
+
+
+# --- examinations ------------------------------------------------------------------------------------------------
+
+
+def session_of(results: list[CaptureResult]) -> str:
+    (result,) = results
+    assert result.record is not None
+    assert result.record.session_id is not None
+    return result.record.session_id
+
+
+def job_at(at_ns: int, number: int = 1) -> CaptureJob:
+    frame = make_frame(number, at_ns)
+    return CaptureJob(frame, make_map(frame), override=False, pressed_ns=at_ns)
+
+
+def test_images_of_one_examination_carry_its_number_until_a_hold_ends_it(bench: Bench) -> None:
+    first, second = (session_of(bench.keep(job_at(NOW_NS + number, number))) for number in (1, 2))
+    bench.recorder.end_examination(NOW_NS + 10)
+    late = session_of(bench.keep(job_at(NOW_NS + 9, 3)))  # exposed before the end, saved after it
+    third = session_of(bench.keep(job_at(NOW_NS + 11, 4)))
+    assert first == second == late != third
+
+
+def test_fifteen_idle_minutes_end_an_examination(bench: Bench) -> None:
+    first = session_of(bench.keep(job_at(NOW_NS)))
+    second = session_of(bench.keep(job_at(NOW_NS + IDLE_NS - 1)))
+    third = session_of(bench.keep(job_at(NOW_NS + 2 * IDLE_NS)))
+    assert first == second != third
+
+
+def test_a_word_from_the_command_line_is_heard_while_running(bench: Bench) -> None:
+    before = session_of(bench.keep(job_at(NOW_NS)))
+    write_mark(bench.folder, "boot 1", Fact(NOW_NS + 1, "c" * 32))
+    assert session_of(bench.keep(job_at(NOW_NS + 2))) == "c" * 32 != before
+    write_mark(bench.folder, "boot 1", Fact(NOW_NS + 3, None))
+    assert session_of(bench.keep(job_at(NOW_NS + 4))) not in (before, "c" * 32)
+
+
+@pytest.mark.parametrize(("boot", "ended", "goes_on"), [("1", False, True), ("1", True, False), ("2", False, False)])
+def test_a_restart_goes_on_with_the_examination_unless_it_was_ended_or_the_machine_started_anew(
+    tmp_path: Path, boot: str, *, ended: bool, goes_on: bool
+) -> None:
+    bench = Bench(tmp_path / "store")
+    before = session_of(bench.keep(job_at(NOW_NS)))
+    if ended:
+        bench.recorder.end_examination(NOW_NS + 1)
+        bench.later(1)
+    bench.recorder.close()
+    again = Bench(tmp_path / "store", boot_id=f"boot {boot}")
+    assert (session_of(again.keep(job_at(NOW_NS + 2))) == before) is goes_on
+    again.recorder.close()
+
+
+def test_an_end_that_the_disk_does_not_take_counts_all_the_same_and_is_said(bench: Bench) -> None:
+    before = session_of(bench.keep(job_at(NOW_NS)))
+    bench.disk.failing = True
+    bench.recorder.end_examination(NOW_NS + 1)
+    (told,) = bench.later(1)
+    assert not told.ok
+    assert "the examination is ended, but not after a restart" in told.message
+    bench.disk.failing = False
+    assert session_of(bench.keep(job_at(NOW_NS + 2))) != before
+
+
+# --- room --------------------------------------------------------------------------------------------------------
+
+
+def test_the_room_is_told_and_only_a_disk_that_takes_nothing_is_trouble(bench: Bench) -> None:
+    for free, left, trouble in ((10**12, 10**12, False), (500_000_000, 100, False), (200_000_000, 1, True)):
+        bench.disk.free = free
+        bench.later(SECOND)
+        assert bench.recorder.space is not None
+        assert bench.recorder.space.captures_left < left
+        assert (bench.recorder.trouble() is not None) is trouble
+
+
+def test_a_disk_that_does_not_answer_is_trouble_and_no_crash(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dead(*_: object) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Disk, "free_bytes", dead)
+    bench.later(SECOND)
+    assert bench.recorder.space is None
+    assert "Input/output error" in str(bench.recorder.trouble())
 
 
 class FakeClassifier:
