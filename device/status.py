@@ -73,6 +73,7 @@ class Status:
     opened: int = 0
     saved: int = 0
     refused: int = 0
+    captures_left: int | None = None  # that fit before the reserve of the disk; None: the disk does not answer
 
     def line(self) -> str:
         """The state in one line, for the journal."""

@@ -52,6 +52,7 @@ class StatusRecord(BaseModel):
     refused: int
     last_capture: str
     last_message: str
+    captures_left: int | None = None
 
 
 def record_of(status: Status, now_ns: int, boot_id: str) -> StatusRecord:
@@ -81,6 +82,7 @@ def record_of(status: Status, now_ns: int, boot_id: str) -> StatusRecord:
         refused=status.refused,
         last_capture=status.last_capture,
         last_message=status.last_message,
+        captures_left=status.captures_left,
     )
 
 

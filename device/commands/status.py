@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from device.store.space import Space
 from models.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def lines(record: StatusRecord) -> Iterator[str]:
     if record.f_number is not None:
         yield f"aperture   f/{record.f_number:.1f}"
     yield f"captures   {record.saved} saved, {record.refused} refused; last: {record.last_capture or 'none'}"
+    if record.captures_left is not None:
+        yield f"disk       {Space(record.captures_left).line()}"
     if record.last_message:
         yield f"message    {record.last_message}"
 

@@ -7,12 +7,12 @@ import re
 from device.doctor.finding import Finding, failure, ok, skipped, warning
 from device.doctor.probe import Probe, Written
 from device.doctor.subject import SERVICE_USER, Subject
+from device.store.space import Room, space_of
 from models.errors import FocusgateError, one_line
 
 OLDEST_PYTHON = (3, 11)
 MIB = 1 << 20
 LOW_BYTES = 2048 * MIB  # about 500 captures of 4 MB
-FULL_BYTES = 200 * MIB
 SLOW_MB_PER_S = 1.0  # a capture of 4 MB would keep the "saved" tone waiting for four seconds
 OLD_PROFILE_DAYS = 365.0
 LARGEST_EXPOSURE = 1.5
@@ -103,9 +103,11 @@ def disk(probe: Probe, device: Subject) -> Finding:
 
 def _room(found: Written, folder: str) -> Finding:
     free_gib = found.free_bytes / (1024 * MIB)
-    what = f"{folder}: {free_gib:.1f} GiB free, written and synced at {found.mb_per_s:.0f} MB/s"
-    make_room = "focusgate captures export FOLDER, then delete what is safe elsewhere"
-    if found.free_bytes < FULL_BYTES:
+    space = space_of(found.free_bytes)
+    room = f"{free_gib:.1f} GiB free, room for {max(space.captures_left, 0)} captures"
+    what = f"{folder}: {room}, written and synced at {found.mb_per_s:.0f} MB/s"
+    make_room = "focusgate captures export FOLDER, then focusgate captures delete ID..."
+    if space.room is Room.FULL:
         return failure("disk", what, make_room)
     if found.free_bytes < LOW_BYTES:
         return warning("disk", what, make_room)
