@@ -219,6 +219,52 @@ def test_export_copies_all_or_those_that_are_named(
     assert len(list(target.iterdir())) == 2
 
 
+def test_delete_asks_with_the_numbers_and_takes_only_the_number_for_a_yes(
+    run: Run, keep: Keep, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(FIRST, session_id="c" * 32)
+    kept = keep(SECOND)
+    asked: list[str] = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    for answer in ("", "y", "yes", "2"):
+        monkeypatch.setattr("builtins.input", lambda question, answer=answer: (asked.append(question), answer)[1])
+        with pytest.raises(InputError, match="nothing was deleted"):
+            run("delete", "11")
+    assert "Delete 1 of 2 captures (1 examinations, 0.0 MB) from " in asked[0]
+    monkeypatch.setattr("builtins.input", lambda _: "1")
+    assert run("delete", "--session", "cc") == ExitCode.OK
+    assert lines(capsys)[-1].startswith("1 of 2 captures (1 examinations, 0.0 MB) deleted from ")
+    assert run("list", "--json") == ExitCode.OK
+    assert [json.loads(line)["capture_id"] for line in lines(capsys)] == [SECOND]
+    assert kept.path.exists()
+
+
+def test_delete_does_nothing_where_nobody_can_be_asked_or_nothing_is_named(
+    run: Run, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = keep().path
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    for words in (("delete",), ("delete", "--yes"), ("delete", "--all"), ("delete", "11"), ("delete", "--yes", "ff")):
+        with pytest.raises(InputError):
+            run(*words)
+    assert path.exists()
+    assert run("delete", "--all", "--yes") == ExitCode.OK
+    assert not path.exists()
+
+
+def test_one_examination_can_be_listed_and_exported(
+    run: Run, keep: Keep, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    keep(FIRST, session_id="c" * 32)
+    keep(SECOND, session_id="d" * 32)
+    assert run("list", "--session", "D", "--json") == ExitCode.OK
+    assert [json.loads(line)["capture_id"] for line in lines(capsys)] == [SECOND]
+    assert run("export", str(tmp_path / "out"), "--session", "dd") == ExitCode.OK
+    assert len(list((tmp_path / "out").iterdir())) == 1
+    with pytest.raises(InputError, match="0 examinations begin with 'ee'"):
+        run("list", "--session", "ee")
+
+
 def test_a_store_that_was_never_used_has_no_captures_and_that_is_no_mistake(
     run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
