@@ -28,6 +28,7 @@ from device.store.files import (
     remove,
     storage_errors,
     sync_folder,
+    take_back,
     write_durably,
 )
 from device.store.index import Entry, Index, IndexDamagedError
@@ -83,10 +84,16 @@ def delete(
         Gone(capture_id=one.capture_id, session_id=one.session_id, sequence=one.sequence, seal=one.seal)
         for one in entries
     )
-    with storage_errors("record the deletion", folder, "nothing was deleted"):
-        make_folder(files, folder / DELETED)
-        record = Deletion(wall_time=datetime.now(UTC), captures=wanted).model_dump_json()
-        write_durably(files, folder / DELETED / f"{secrets.token_hex(16)}.json", record.encode())
+    record = folder / DELETED / f"{secrets.token_hex(16)}.json"
+    with storage_errors("record the deletion", folder, "no image was removed"):
+        make_folder(files, record.parent)
+        try:
+            write_durably(
+                files, record, Deletion(wall_time=datetime.now(UTC), captures=wanted).model_dump_json().encode()
+            )
+        except OSError:
+            take_back(files, record)
+            raise
     with storage_errors("delete captures", folder, "they are listed no longer, and the next start removes the rest"):
         ids = [one.capture_id for one in wanted]
         remove_images(files, folder, ids, progress)

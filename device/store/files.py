@@ -88,11 +88,10 @@ def write_durably(files: FileOps, path: Path, data: bytes, *, exact_mode: bool =
     """Write `data` to `path` so that after any crash it is whole or absent, and present once this returns.
 
     Temporary file, write, fsync, rename, fsync of the folder. `exact_mode` sets 0600 whatever the umask; without it
-    the mode is at most that (file systems without modes). Raises OSError; then nothing of it is left, if the disk
-    lets us remove it, and the temporary file is swept at the next start if it does not.
+    the mode is at most that (file systems without modes). Raises OSError; then `path` is as it was, or has the whole
+    new content without being sure to keep it, and the temporary file is gone, or swept at the next start.
     """
     part = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{PART_SUFFIX}")
-    made = part
     try:
         fd = again(files.open_new, part)
         try:
@@ -108,12 +107,18 @@ def write_durably(files: FileOps, path: Path, data: bytes, *, exact_mode: bool =
         finally:
             close(files, fd)
         again(files.rename, part, path)
-        made = path
-        sync_folder(files, path.parent)
     except OSError:
         with contextlib.suppress(OSError):
-            again(files.unlink, made)
+            remove(files, part)
         raise
+    sync_folder(files, path.parent)
+
+
+def take_back(files: FileOps, path: Path) -> None:
+    """Undo what `write_durably` may have left of a new file, as far as the disk lets us."""
+    with contextlib.suppress(OSError):
+        remove(files, path)
+        sync_folder(files, path.parent)
 
 
 def make_folder(files: FileOps, path: Path) -> None:

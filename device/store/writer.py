@@ -32,6 +32,7 @@ from device.store.files import (
     remove,
     storage_errors,
     sync_folder,
+    take_back,
     write_durably,
 )
 from device.store.index import Entry, Index, IndexDamagedError, set_aside
@@ -137,12 +138,16 @@ class Store:
             if full is not None:
                 raise StorageError(full)
             self._make_shard(path.parent)
-            write_durably(self.files, path, jpeg)
-            sha256 = hashlib.sha256(jpeg).hexdigest()
-            self._list(path, Entry.of(record, len(jpeg), seal_of(jpeg, path)))
+            entry = Entry.of(record, len(jpeg), seal_of(jpeg, path))
+            try:
+                write_durably(self.files, path, jpeg)
+                self._list(entry)
+            except (OSError, sqlite3.Error):
+                take_back(self.files, path)  # so that "not saved" is true
+                raise
         self._ids.add(record.capture_id)
         self._largest_bytes = max(self._largest_bytes, len(jpeg))
-        return Saved(record, path, sha256)
+        return Saved(record, path, hashlib.sha256(jpeg).hexdigest())
 
     def space(self, about_bytes: int = 0) -> Space:
         """The room that there is now. Raises StorageError."""
@@ -174,20 +179,13 @@ class Store:
             make_folder(self.files, shard)
             self._durable_shards.add(shard)
 
-    def _list(self, path: Path, entry: Entry) -> None:
-        """The row of a durable file. An index found damaged is made anew, which lists the file; one that the disk
-        refuses undoes the file, so that "not saved" is true."""
+    def _list(self, entry: Entry) -> None:
+        """The row of a durable file. An index found damaged is made anew, which lists the file."""
         try:
-            try:
-                self._index.add([entry])
-            except IndexDamagedError as error:
-                self._index.close()
-                self._index, self.repair = _rebuild_index(self.files, self.folder, str(error))
-        except (OSError, sqlite3.Error):
-            with contextlib.suppress(OSError):
-                again(self.files.unlink, path)
-                sync_folder(self.files, path.parent)
-            raise
+            self._index.add([entry])
+        except IndexDamagedError as error:
+            self._index.close()
+            self._index, self.repair = _rebuild_index(self.files, self.folder, str(error))
 
 
 def _make_root(files: FileOps, folder: Path) -> None:

@@ -1,4 +1,7 @@
-"""File systems that record every call, and fail at the one they are told to."""
+"""File systems that record every call, and fail at the one they are told to; and what is true of a store after a crash.
+
+FAULTS=full makes each of these tests as large as it can be (`make faults`), and a table says what was tried.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 
+from device.store.catalogue import Listing, parts, read_listing, verify
 from device.store.files import PosixFiles
 from device.store.jpeg import encode
 from device.store.records import CaptureRecord, new_capture_id
+from device.store.writer import Store
 
 Made = tuple[bytes, CaptureRecord]
 SHORT = -1  # no error number: a write that takes fewer bytes than it was given
@@ -101,6 +107,63 @@ class FaultyFiles(PosixFiles):
     def disarm(self) -> None:
         self.at = 0
         self.error = errno.EIO
+
+
+FULL = os.environ.get("FAULTS") == "full"
+ROWS: list[tuple[str, int, int, int]] = []
+SHM = Path("/dev/shm")  # noqa: S108 - memory: what is proved is the order of calls, not the speed of a disk
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """In memory, where there is such a folder: thousands of stores are opened here."""
+    if not os.access(SHM, os.W_OK):
+        yield tmp_path
+        return
+    with TemporaryDirectory(dir=SHM, prefix="focusgate-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def full() -> bool:
+    """Whether to try everything rather than a part of it."""
+    return FULL
+
+
+@pytest.fixture
+def tell() -> Callable[[str, int, int, int], None]:
+    """A line of the table: what, how many tried, captures acknowledged, violations."""
+    return lambda *row: ROWS.append(row)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of `make faults`."""
+    if FULL and ROWS:
+        terminalreporter.write_line(f"{'fault':<46}{'tried':>8}{'acknowledged':>14}{'violations':>12}")
+        for row in ROWS:
+            terminalreporter.write_line("{:<46}{:>8}{:>14}{:>12}".format(*row))
+
+
+@pytest.fixture
+def checked() -> Callable[[Path], Listing]:
+    """Opens and repairs a store as after a crash: every listed capture is whole, and nothing partial is left."""
+
+    def check(folder: Path) -> Listing:
+        Store.open(folder).close()
+        listing = read_listing(folder)
+        assert parts(folder) == []
+        assert listing.damaged == ()
+        assert listing.missing == frozenset()
+        assert verify(listing) == []
+        return listing
+
+    return check
+
+
+@pytest.fixture
+def listed(checked: Callable[[Path], Listing]) -> Callable[[Path], set[str]]:
+    """The ids in a store, checked."""
+    return lambda folder: {entry.capture_id for entry in checked(folder).entries}
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
     python kill_child.py FOLDER random KILLS SEED    kill at random moments
     python kill_child.py FOLDER calls                kill before, and after, every system call of a first save
 
-One line for each child: the ids that the store had acknowledged, in order. Forking here, in a process that has done
-its imports and started no threads, makes forty children cheap.
+One line for each child: what it had been told, in order: an id that is saved, "?" and one that is about to be deleted,
+"-" and one whose deletion is complete. Forking here, in a process that has done its imports and started no threads,
+makes hundreds of children cheap.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from typing import Any
 
 import numpy as np
 
+from device.store.deletion import delete
 from device.store.files import FileOps, PosixFiles
 from device.store.jpeg import encode
 from device.store.records import CaptureRecord, new_capture_id
 from device.store.writer import Store
 
 LONGEST_S = 0.02
+DELETE_EACH = 2  # every other capture is deleted again
 
 
 class Deadly(PosixFiles):
@@ -79,6 +82,11 @@ def save_for_ever(folder: Path, told: int, files: FileOps, limit: int | None) ->
         )
         store.save_encoded(encode(np.full((64, 64, 3), number % 256, np.uint8), record), record)
         os.write(told, f"{record.capture_id}\n".encode())
+        if number % DELETE_EACH == 0:
+            gone = store.listing().entries[-1]
+            os.write(told, f"?{gone.capture_id}\n".encode())
+            delete(folder, [gone], files=files)
+            os.write(told, f"-{gone.capture_id}\n".encode())
 
 
 def child(folder: Path, files: FileOps, limit: int | None) -> tuple[int, int]:
@@ -95,7 +103,7 @@ def child(folder: Path, files: FileOps, limit: int | None) -> tuple[int, int]:
 
 
 def heard(pid: int, hear: int) -> tuple[str, bool]:
-    """What the dead child had been told, and whether it was killed."""
+    """What the dead child said, and whether it was killed."""
     status = os.waitpid(pid, 0)[1]
     with os.fdopen(hear, "rb") as pipe:
         return pipe.read().decode().replace("\n", " ").strip(), os.WIFSIGNALED(status)

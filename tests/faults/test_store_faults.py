@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -14,29 +12,14 @@ from typing import Any
 
 import pytest
 
-from device.store.catalogue import Listing, parts, read_listing, read_record, verify
 from device.store.records import CaptureRecord
 from device.store.writer import Store
 from models.errors import StorageError
 
 Made = Iterator[tuple[bytes, CaptureRecord]]
 Faulty = Callable[[], Any]
-KILLS = 40
+Listed = Callable[[Path], set[str]]
 ERRORS = [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT, errno.ENOENT]
-
-
-def checked(folder: Path) -> Listing:
-    """The store opened and repaired as after a crash: every listed capture is whole, and nothing partial is left."""
-    Store.open(folder).close()
-    listing = read_listing(folder)
-    assert parts(folder) == []
-    assert listing.damaged == ()
-    assert verify(listing) == []
-    return listing
-
-
-def listed(folder: Path) -> set[str]:
-    return {entry.capture_id for entry in checked(folder).entries}
 
 
 def calls_of_one_save(folder: Path, faulty: Faulty, captures: Made) -> list[tuple[str, str]]:
@@ -106,7 +89,7 @@ def test_a_folder_whose_entry_was_never_synced_is_synced_before_the_next_save_in
 @pytest.mark.parametrize("for_ever", [False, True], ids=["once", "from-then-on"])
 @pytest.mark.parametrize("error", ERRORS, ids=errno.errorcode.get)
 def test_a_fault_at_any_call_of_a_save_is_reported_and_leaves_nothing_false(
-    tmp_path: Path, faulty: Faulty, captures: Made, error: int, *, for_ever: bool, after: bool
+    tmp_path: Path, faulty: Faulty, captures: Made, listed: Listed, error: int, *, for_ever: bool, after: bool
 ) -> None:
     for call in range(1, 1 + len(calls_of_one_save(tmp_path / "dry", faulty, captures))):
         folder = tmp_path / str(call)
@@ -131,7 +114,7 @@ def test_a_fault_at_any_call_of_a_save_is_reported_and_leaves_nothing_false(
 @pytest.mark.parametrize("after", [False, True], ids=["before-it-acts", "after-it-acted"])
 @pytest.mark.parametrize("error", ERRORS, ids=errno.errorcode.get)
 def test_after_a_fault_without_a_second_attempt_a_restart_lists_whole_captures_only(
-    tmp_path: Path, faulty: Faulty, captures: Made, error: int, *, after: bool
+    tmp_path: Path, faulty: Faulty, captures: Made, listed: Listed, error: int, *, after: bool
 ) -> None:
     for call in range(1, 1 + len(calls_of_one_save(tmp_path / "dry", faulty, captures))):
         folder = tmp_path / str(call)
@@ -148,7 +131,7 @@ def test_after_a_fault_without_a_second_attempt_a_restart_lists_whole_captures_o
         assert not saved or listed(folder) == {record.capture_id}
 
 
-def test_a_signal_at_any_call_is_survived(tmp_path: Path, faulty: Faulty, captures: Made) -> None:
+def test_a_signal_at_any_call_is_survived(tmp_path: Path, faulty: Faulty, captures: Made, listed: Listed) -> None:
     for call in range(1, 1 + len(calls_of_one_save(tmp_path / "dry", faulty, captures))):
         files = faulty()
         store = Store.open(tmp_path / str(call), files)
@@ -172,7 +155,7 @@ def test_writes_that_take_only_a_part_are_continued(tmp_path: Path, faulty: Faul
 
 
 def test_a_disk_that_takes_no_more_bytes_without_saying_why_is_an_error(
-    tmp_path: Path, faulty: Faulty, captures: Made, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, faulty: Faulty, captures: Made, listed: Listed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = faulty()
     store = Store.open(tmp_path / "store", files)
@@ -205,7 +188,7 @@ def test_every_error_is_one_line_with_place_cause_effect_and_advice(
 
 @pytest.mark.parametrize("error", ERRORS, ids=errno.errorcode.get)
 def test_a_fault_while_opening_is_one_line_and_loses_nothing(
-    tmp_path: Path, faulty: Faulty, captures: Made, error: int
+    tmp_path: Path, faulty: Faulty, captures: Made, listed: Listed, error: int
 ) -> None:
     folder = tmp_path / "store"
     store = Store.open(folder)
@@ -235,7 +218,7 @@ def test_a_fault_while_opening_is_one_line_and_loses_nothing(
 
 @pytest.mark.parametrize("code", [sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY])
 def test_an_index_that_the_disk_refuses_undoes_the_file(
-    tmp_path: Path, captures: Made, monkeypatch: pytest.MonkeyPatch, code: int
+    tmp_path: Path, captures: Made, listed: Listed, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     folder = tmp_path / "store"
     store = Store.open(folder)
@@ -257,7 +240,9 @@ def test_an_index_that_the_disk_refuses_undoes_the_file(
     assert listed(folder) == {record.capture_id}
 
 
-def test_an_index_that_is_really_full_refuses_until_there_is_room(tmp_path: Path, captures: Made) -> None:
+def test_an_index_that_is_really_full_refuses_until_there_is_room(
+    tmp_path: Path, captures: Made, listed: Listed
+) -> None:
     folder = tmp_path / "store"
     store = Store.open(folder)
     connection = store._index._connection
@@ -278,52 +263,3 @@ def test_an_index_that_is_really_full_refuses_until_there_is_room(tmp_path: Path
     store.save_encoded(jpeg, record)
     store.close()
     assert listed(folder) == saved | {record.capture_id}
-
-
-# --- processes that die ------------------------------------------------------------------------------------------
-
-
-def killed(*arguments: object) -> list[list[str]]:
-    """The ids acknowledged to each of the children that `kill_child.py` killed."""
-    script = Path(__file__).with_name("kill_child.py")
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(
-        [sys.executable, str(script), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    )
-    assert done.stderr == ""
-    return [line.split() for line in done.stdout.splitlines()]
-
-
-def test_killed_at_random_moments_all_that_was_acknowledged_is_there_and_all_that_is_there_is_whole(
-    tmp_path: Path,
-) -> None:
-    folder = tmp_path / "store"
-    told = killed(folder, "random", KILLS, 7)
-    acknowledged = {capture_id for ids in told for capture_id in ids}
-    assert len(told) == KILLS
-    assert len(acknowledged) >= KILLS // 2  # they did save, between the kills
-    assert acknowledged <= listed(folder)
-    assert len(listed(folder)) <= len(acknowledged) + KILLS  # at most the one that each was about to acknowledge
-
-
-def test_killed_before_and_after_every_system_call_nothing_is_torn_or_lost(tmp_path: Path) -> None:
-    told = killed(tmp_path, "calls")
-    assert [len(ids) for ids in told] == sorted(len(ids) for ids in told)
-    assert {len(ids) for ids in told} == {0, 1, 2}
-    assert len(told) > 60
-    for moment, ids in enumerate(told):
-        found = listed(tmp_path / str(moment))
-        assert set(ids) <= found
-        assert len(found) <= len(ids) + 1
-
-
-def test_the_record_of_every_capture_that_outlives_a_kill_can_be_read(tmp_path: Path) -> None:
-    folder = tmp_path / "store"
-    killed(folder, "random", 5, 11)
-    listing = checked(folder)
-    sequences = [read_record(listing.path(entry)).sequence for entry in listing.entries]
-    assert sequences == sorted(set(sequences))
