@@ -6,7 +6,7 @@ PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
 DATA ?=
 
-.PHONY: figures search help run test bench train sign model-check board-test arm-test arm-count board-results pictures clean
+.PHONY: figures search help run test faults bench train sign model-check board-test arm-test arm-count board-results pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ test: $(VENV)/.focusgate-test ## lint, types, import contracts and tests
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/pytest --cov=device --cov=models --cov=calibration --cov-report=term:skip-covered
 	$(VENV)/bin/coverage report --include='device/gate.py,device/debounce.py,device/lease.py,device/lamp.py' --fail-under=100
+
+faults: $(VENV)/.focusgate-test ## full storage faults: 10,000 kills, every crash state, every call failing; prints a table (half an hour)
+	FAULTS=full $(VENV)/bin/pytest --timeout=7200 tests/faults/test_store_faults.py tests/faults/test_store_service.py tests/faults/test_store_kills.py tests/faults/test_store_crash_states.py
 
 bench: $(VENV)/.focusgate-test ## time the classifier against a memcpy, a Laplacian and the report's CNN, in one run
 	$(VENV)/bin/focusgate bench --report-cnn
