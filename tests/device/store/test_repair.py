@@ -85,6 +85,49 @@ def test_a_torn_file_is_neither_listed_nor_removed_but_named(
     assert path.exists()
 
 
+def test_many_files_are_listed_by_head_and_end_with_the_very_same_rows(
+    folder: Path, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(4, camera_id="c" * 200)
+    before = read_listing(folder).entries
+    (folder / "index.sqlite").unlink()
+    monkeypatch.setattr("device.store.catalogue.READ_WHOLE", 0)
+    monkeypatch.setattr("device.store.catalogue.HEAD_BYTES", 600)  # shorter than the record: the rest is fetched
+    assert read_listing(folder).entries == before
+    assert reopened(folder).repair.adopted == 4
+    assert tuple(rows(folder).values()) == before
+
+
+@pytest.mark.parametrize("keep_bytes", [0, 1, 500, 2500])
+@pytest.mark.parametrize("zeros", [False, True], ids=["cut-off", "ends-in-zeros"])
+def test_a_file_without_its_end_is_found_at_a_glance(
+    folder: Path, keep: Keep, monkeypatch: pytest.MonkeyPatch, keep_bytes: int, *, zeros: bool
+) -> None:
+    whole, torn = (one.path for one in keep(2))
+    data = torn.read_bytes()
+    kept = min(keep_bytes, len(data) - 2)
+    torn.write_bytes(data[:kept] + bytes(len(data) - kept) * zeros)
+    (folder / "index.sqlite").unlink()
+    monkeypatch.setattr("device.store.catalogue.READ_WHOLE", 0)
+    listing = read_listing(folder)
+    assert [entry.capture_id for entry in listing.entries] == [whole.stem]
+    assert [str(torn) in line for line in listing.damaged] == [True]
+
+
+def test_damage_in_the_middle_that_a_glance_does_not_see_is_seen_by_verify(
+    folder: Path, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (saved,) = keep(1)
+    data = bytearray(saved.path.read_bytes())
+    data[-100] ^= 1
+    saved.path.write_bytes(data)
+    (folder / "index.sqlite").unlink()
+    monkeypatch.setattr("device.store.catalogue.READ_WHOLE", 0)
+    listing = read_listing(folder)
+    assert len(listing.entries) == 1
+    assert ["checksum does not match" in line for line in verify(listing)] == [True]
+
+
 def test_a_renamed_capture_does_not_take_the_place_of_another(folder: Path, keep: Keep) -> None:
     path = keep(1)[0].path
     other = path.with_name(path.stem[:2] + "f" * 30 + ".jpg")
