@@ -1,8 +1,9 @@
-"""`focusgate session open|close|show`: which examination the next captures belong to."""
+"""`focusgate session open|close|show|list`: which examination the next captures belong to, and which there were."""
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ examples:
   sudo -u focusgate focusgate session close   the next capture is of another patient
   sudo -u focusgate focusgate session open    begin an examination now
   sudo -u focusgate focusgate session show    which one is open, and how many captures it has
+  sudo -u focusgate focusgate session list    every examination: export or delete its captures by this id
 
 An examination is a random number; whose it is, is written down elsewhere. It opens by itself with the first capture
 and closes after 15 minutes without one. Without a screen: hold the capture button for 3 seconds, until two falling
@@ -29,7 +31,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add `session` to the command line."""
     session = subparsers.add_parser(
         "session",
-        help="open, close or show the examination that captures belong to",
+        help="open, close, show or list the examinations that captures belong to",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,6 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ("open", "begin an examination", _open),
         ("close", "end the examination that is open", _close),
         ("show", "which examination is open", _show),
+        ("list", "every examination, oldest first", _list),
     ):
         _add_action(actions, name, text, run)
 
@@ -103,6 +106,21 @@ def _show(arguments: argparse.Namespace) -> int:
     count = sum(one.session_id == newest.session_id for one in listing.entries)
     left = (IDLE_NS - (now_ns - newest.at_ns)) // MINUTE_NS + 1
     print(f"examination {newest.session_id[:SHORT_ID]} is open: {count} captures; closes in {left} idle minutes")
+    return ExitCode.OK
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from device.store.catalogue import SHORT_ID, read_listing
+
+    listing = read_listing(_folder(arguments))
+    counts = Counter(entry.session_id for entry in listing.entries)
+    first = {entry.session_id: entry for entry in reversed(listing.entries)}
+    for session_id, count in counts.items():
+        entry = first[session_id]
+        when = entry.wall_time[:16].replace("T", " ") + ("" if entry.wall_synchronised else "?")
+        print(f"{session_id[:SHORT_ID] if session_id else 'none':<10}{when:<18} UTC  {count} captures")
+    if not counts:
+        print(f"no captures in {listing.folder}")
     return ExitCode.OK
 
 

@@ -1,7 +1,8 @@
 """Captures on disk: JPEG files that prove themselves are the truth, SQLite is their index.
 
 `records` what is known of a capture · `jpeg` one self-proving file · `files` the system calls, in their order ·
-`index` SQLite · `catalogue` reading · `writer` keeping.
+`index` SQLite · `catalogue` reading · `writer` keeping · `deletion` deleting · `examination` which images belong
+together · `space` how many more fit.
 """
 
 from device.store.catalogue import default_store, read_listing, read_record

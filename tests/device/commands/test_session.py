@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from device.clock import MonotonicClock
 from device.commands import session
 from device.store.examination import IDLE_NS, Fact, read_mark, write_mark
 from device.store.origin import read_boot_id
+from device.store.records import CaptureRecord, new_capture_id
 from device.store.writer import Store
 from models.errors import ExitCode, InputError
 
@@ -72,7 +75,38 @@ def test_one_that_was_left_idle_is_shown_as_closed(run: Run, store: Path) -> Non
     assert run("show") == "no examination is open: idle for 15 minutes; the next capture begins one\n"
 
 
-@pytest.mark.parametrize("action", ["open", "close", "show"])
+def test_every_examination_is_listed_with_its_first_moment_and_its_number_of_captures(run: Run, store: Path) -> None:
+    assert run("list") == f"no captures in {store}\n"
+    writer = Store.open(store)
+    for number, session_id in enumerate(["a" * 32, "a" * 32, "b" * 32, None], start=1):
+        record = CaptureRecord(
+            capture_id=new_capture_id(),
+            session_id=session_id,
+            sequence=number,
+            boot_id="boot",
+            exposed_ns=2,
+            press_ns=1,
+            wall_time=datetime(2026, 3, 4, 5, number, tzinfo=UTC),
+            wall_synchronised=number < 3,
+            width=8,
+            height=8,
+            override=True,
+            required_percent=90,
+            verdict=None,
+            reason=None,
+            evidence=None,
+            software="test",
+        )
+        writer.save(np.zeros((8, 8, 3), np.uint8), record)
+    writer.close()
+    assert run("list").splitlines() == [
+        "aaaaaaaa  2026-03-04 05:01   UTC  2 captures",
+        "bbbbbbbb  2026-03-04 05:03?  UTC  1 captures",
+        "none      2026-03-04 05:04?  UTC  1 captures",
+    ]
+
+
+@pytest.mark.parametrize("action", ["open", "close", "show", "list"])
 def test_no_store_is_one_line(tmp_path: Path, action: str) -> None:
     parser = argparse.ArgumentParser()
     session.add_parser(parser.add_subparsers())
