@@ -60,7 +60,7 @@ def test_with_yes_simulated_pins_pass_and_nobody_is_asked(
     monkeypatch.setattr("builtins.input", lambda _question: pytest.fail("somebody was asked"))
     assert run("--yes") == ExitCode.OK
     said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "18 steps, 0 failed"
+    assert said[-1] == "20 steps, 0 failed"
     assert all(line.startswith("ok ") for line in said[:-1])
 
 
