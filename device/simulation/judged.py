@@ -6,14 +6,16 @@ distance and motion are what a hand brings about. The model is told the field of
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +92,18 @@ def judge_scenes(tasks: Sequence[SceneTask], workers: int) -> Iterator[list[Judg
 
 
 def _settle() -> None:
-    """A worker leaves Ctrl-C to its parent, and has one core."""
+    """A worker leaves Ctrl-C to its parent, ends when its parent ends, and has one core."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     cv2.setNumThreads(1)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent is killed would wait for its next task for ever."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +27,7 @@ from models.classifier import Judging
 from models.errors import ModelError
 
 WIDTH, HEIGHT = 192, 160
+PATIENCE_S = 60
 
 
 @pytest.fixture
@@ -40,6 +45,33 @@ def test_what_a_worker_refuses_is_told_by_its_parent(tmp_path: Path) -> None:
     tasks = [SceneTask(0, WIDTH, HEIGHT, 1, Judging(), tmp_path / "none.json")]
     with pytest.raises(ModelError, match=r"none\.json"):
         list(judge_scenes(tasks, 1))
+
+
+ENDLESS = """
+import multiprocessing, sys
+from pathlib import Path
+from device.simulation.judged import SceneTask, judge_scenes
+from models.classifier import Judging
+
+if __name__ == "__main__":
+    tasks = [SceneTask(n, 192, 160, 1, Judging(), Path(sys.argv[1]), unsigned=True) for n in range(10**5)]
+    for _ in judge_scenes(tasks, 1):
+        print(multiprocessing.active_children()[0].pid, flush=True)
+"""
+
+
+def test_a_worker_does_not_outlive_its_parent(tiny: Path, tmp_path: Path) -> None:
+    script = tmp_path / "endless.py"
+    script.write_text(ENDLESS, encoding="utf-8")
+    with subprocess.Popen([sys.executable, script, tiny], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        parent.kill()
+        try:
+            parent.communicate(timeout=PATIENCE_S)  # the pipe ends when the worker, which holds it too, has ended
+        except subprocess.TimeoutExpired:
+            os.kill(worker, signal.SIGKILL)
+            raise
 
 
 def test_moments_are_the_same_again_and_lie_within_the_hands_cycles(task: SceneTask) -> None:
