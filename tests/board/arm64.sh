@@ -53,6 +53,9 @@ make_tree() {
     fi
     wheels packages "$LOCK" --require-hashes
     wheels tools "$HERE/arm-tools.txt"
+    version=$(sed -n 's/^version = "\(.*\)"/\1/p' "$REPO/pyproject.toml") # of the repository's own, which is not installed
+    mkdir -p "$TREE/packages/focusgate.dist-info"
+    printf 'Metadata-Version: 2.1\nName: focusgate\nVersion: %s\n' "$version" >"$TREE/packages/focusgate.dist-info/METADATA"
     plugin
 }
 

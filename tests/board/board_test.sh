@@ -14,7 +14,13 @@ DUE=${DUE:-20} # checks that must have run
 SHIFT=${SHIFT:-1}
 
 out=$BOARD_DIR/out
-if [ "${1:-}" != --no-build ]; then "$HERE/build_image.sh"; fi
+if [ "${1:-}" != --no-build ]; then
+    "$HERE/build_image.sh"
+else # the image as it is, with the checks as they are now
+    for each in "$HERE"/guest/*.py; do
+        printf 'rm /opt/rig/%s\nwrite %s /opt/rig/%s\n' "${each##*/}" "$each" "${each##*/}"
+    done | debugfs -w -f - "$out/rootfs.img" >/dev/null 2>&1
+fi
 rm -f "$out/results.jsonl" "$out/console.log" "$out/journal.log"
 say "booting (at most $LIMIT_S s)"
 began=$(date +%s)

@@ -34,7 +34,7 @@ BOARD = """## The board
 Debian trixie with its stock kernel and systemd on a PC that is emulated, every instruction of it: kernel GPIO, the real
 RPi.GPIO interface, libcamera and picamera2 with its virtual camera, and this project installed as a user installs it.
 Its clock counts its own instructions, 500 million a second on one core, which is a fraction of what a Pi 4 does on
-four; so latencies are upper bounds, and how busy the host is does not matter. What is allowed is the device's own limit.
+four; so latencies are upper bounds, whatever else the host does. What is allowed is the device's own limit.
 """
 ARM = """## The processor
 

@@ -62,7 +62,8 @@ def versions() -> None:
 
 def camera_at_full_size() -> str:
     """The driver on real libcamera and picamera2: size, order, no copy of luma, luma and still of one exposure."""
-    found = json.loads(run(PYTHON, "/opt/rig/try_camera.py", "full", "8").splitlines()[-1])
+    said = run(PYTHON, "/opt/rig/try_camera.py", "full", "8")
+    found = json.loads(next(line for line in said.splitlines() if line.startswith("{")))  # libcamera speaks as well
     frames = found["frames"]
     need(found["size"] == [2592, 1944], f"size {found['size']}")
     for name in ("id", "exposed_ns"):

@@ -137,13 +137,13 @@ def _captures() -> list[dict[str, object]]:
 
 def press_while_open() -> str:
     """A real edge leads to a capture on disk, whole and judged in focus."""
-    before = {item["id"] for item in _captures()} if CAPTURES.exists() else set()
+    before = {item["capture_id"] for item in _captures()} if CAPTURES.exists() else set()
     journal = Journal()
     _open_afresh()
     at_ns = press(CAPTURE)
     saved = journal.wait("saved", 20)
     release(CAPTURE)
-    new = [item for item in _captures() if item["id"] not in before]
+    new = [item for item in _captures() if item["capture_id"] not in before]
     need(len(new) == 1, f"{len(new)} new captures")
     need(not new[0].get("override"), "it says override")
     verify = run("runuser", "-u", "focusgate", "--", "focusgate", "captures", "verify", "--store", str(CAPTURES))
@@ -187,7 +187,7 @@ def press_while_closed() -> str:
 
 def override_saves() -> str:
     """Holding the override arms one capture: amber lamp, then a file that says what it is."""
-    before = {item["id"] for item in _captures()}
+    before = {item["capture_id"] for item in _captures()}
     journal = Journal()
     _closed_afresh()
     press(OVERRIDE)
@@ -200,7 +200,7 @@ def override_saves() -> str:
     press(CAPTURE)
     saved = journal.wait("saved", 20)
     release(CAPTURE)
-    new = [item for item in _captures() if item["id"] not in before]
+    new = [item for item in _captures() if item["capture_id"] not in before]
     need(len(new) == 1 and "override" in json.dumps(new[0]), f"captures {new}")
     need((True, True, False) in colours and (False, False, False) in colours, f"lamp {sorted(colours)}")
     return saved.message

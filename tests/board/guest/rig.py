@@ -19,6 +19,7 @@ RESULTS = Path("/dev/virtio-ports/results")
 STATUS = Path("/run/focusgate/status.json")
 POLL_S = 0.0005
 MS = 1e6  # ns
+LINES_TOLD = 40  # of the journal, after a check that failed
 
 
 class CheckError(Exception):
@@ -198,5 +199,10 @@ def perform(name: str, check: Check, limit_s: int) -> bool:
             detail = str(error)
     finally:
         signal.alarm(0)
+    if not passed:
+        said = run(
+            "journalctl", "-b", "-u", GATE, "-u", GUARD, "-n", str(LINES_TOLD), "-o", "short-monotonic", "--quiet"
+        )
+        tell("note", after=name, journal=said.splitlines())
     tell("check", name=name, passed=passed, detail=detail, seconds=round(time.monotonic() - began, 1))
     return passed
