@@ -9,6 +9,7 @@ is reported as one. The records stay; they hold random numbers and digests, no p
 from __future__ import annotations
 
 import contextlib
+import errno
 import secrets
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from device.store.files import (
+    BALLAST,
     DELETED,
     INDEX,
     POSIX,
@@ -33,6 +35,8 @@ from device.store.files import (
 )
 from device.store.index import Entry, Index, IndexDamagedError
 from device.store.records import CaptureId, Count, Sha256
+
+BALLAST_BYTES = 1 << 20  # room for the record of 4,000 deletions, and for the pages that SQLite writes meanwhile
 
 
 class Gone(BaseModel):
@@ -87,13 +91,8 @@ def delete(
     record = folder / DELETED / f"{secrets.token_hex(16)}.json"
     with storage_errors("record the deletion", folder, "no image was removed"):
         make_folder(files, record.parent)
-        try:
-            write_durably(
-                files, record, Deletion(wall_time=datetime.now(UTC), captures=wanted).model_dump_json().encode()
-            )
-        except OSError:
-            take_back(files, record)
-            raise
+        told = Deletion(wall_time=datetime.now(UTC), captures=wanted)
+        _write(files, folder, record, told.model_dump_json().encode())
     with storage_errors("delete captures", folder, "they are listed no longer, and the next start removes the rest"):
         ids = [one.capture_id for one in wanted]
         remove_images(files, folder, ids, progress)
@@ -104,6 +103,27 @@ def delete(
             finally:
                 index.close()
     return len(wanted)
+
+
+def keep_ballast(files: FileOps, folder: Path) -> None:
+    """A file of nothing, to be thrown away when the disk is so full that not even a deletion could be recorded."""
+    if not (folder / BALLAST).exists():
+        with contextlib.suppress(OSError):
+            write_durably(files, folder / BALLAST, bytes(BALLAST_BYTES))
+
+
+def _write(files: FileOps, folder: Path, record: Path, data: bytes) -> None:
+    try:
+        try:
+            write_durably(files, record, data)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            remove(files, folder / BALLAST)
+            write_durably(files, record, data)
+    except OSError:
+        take_back(files, record)
+        raise
 
 
 def remove_images(

@@ -20,7 +20,7 @@ PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 PART_SUFFIX = ".part"
 IMAGES, DELETED = "images", "deleted"  # folders of a store
-INDEX, LOCK, EXAMINATION = "index.sqlite", "lock", "examination.json"  # its other files
+INDEX, LOCK, EXAMINATION, BALLAST = "index.sqlite", "lock", "examination.json", "ballast"  # its other files
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.store.catalogue import Listing, adopt, parts, scan
-from device.store.deletion import deleted, remove_images
+from device.store.deletion import deleted, keep_ballast, remove_images
 from device.store.files import (
+    BALLAST,
     DELETED,
     EXAMINATION,
     IMAGES,
@@ -111,6 +112,7 @@ class Store:
                 remove(files, path)
             index, repair = _open_index(files, folder)
             stack.callback(index.close)
+            keep_ballast(files, folder)
             store = cls(folder, files, index, lock_fd, replace(repair, swept=len(left)))
             stack.pop_all()
             return store
@@ -197,7 +199,7 @@ def _make_root(files: FileOps, folder: Path) -> None:
         with contextlib.suppress(PermissionError):  # a parent that others made, and keep to themselves
             sync_folder(files, folder.parent)
     if not is_private(folder):
-        ours = {IMAGES, DELETED, INDEX, LOCK, EXAMINATION}
+        ours = {IMAGES, DELETED, INDEX, LOCK, EXAMINATION, BALLAST}
         names = {path.name for path in folder.iterdir()}
         if names and not names & ours:
             raise InputError(

@@ -124,6 +124,12 @@ def tmp_path(tmp_path: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.fixture(autouse=True)
+def small_ballast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of nothing has too many sectors to be torn in every way, thousands of times."""
+    monkeypatch.setattr("device.store.deletion.BALLAST_BYTES", 1500)
+
+
 @pytest.fixture
 def full() -> bool:
     """Whether to try everything rather than a part of it."""

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from device.store import deletion
 from device.store.deletion import delete
 from device.store.files import FileOps, PosixFiles
 from device.store.jpeg import encode
@@ -87,6 +88,9 @@ def save_for_ever(folder: Path, told: int, files: FileOps, limit: int | None) ->
             os.write(told, f"?{gone.capture_id}\n".encode())
             delete(folder, [gone], files=files)
             os.write(told, f"-{gone.capture_id}\n".encode())
+
+
+deletion.BALLAST_BYTES = 1500  # a megabyte for each of hundreds of stores would be too many
 
 
 def child(folder: Path, files: FileOps, limit: int | None) -> tuple[int, int]:

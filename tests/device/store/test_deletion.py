@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from device.store.catalogue import read_listing, verify
 from device.store.deletion import delete, deleted
+from device.store.files import PosixFiles
 from device.store.index import Index
 from device.store.writer import Saved, Store
 from models.errors import InputError
@@ -112,6 +114,23 @@ def test_a_damaged_record_of_a_deletion_is_named_and_stops_nothing(folder: Path,
     assert len(listing.entries) == 1
     assert [str(record) in line for line in listing.damaged] == [True]
     assert len(keep(1)) == 1
+
+
+def test_captures_can_be_deleted_from_a_disk_that_takes_not_one_byte_more(folder: Path, keep: Keep) -> None:
+    class Full(PosixFiles):
+        def write(self, fd: int, data: memoryview) -> int:
+            if ballast.exists():
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(fd, data)
+
+    keep(2)
+    ballast = folder / "ballast"
+    assert ballast.stat().st_blocks > 0
+    delete(folder, read_listing(folder).entries[:1], files=Full())
+    assert len(ids(folder)) == 1
+    assert not ballast.exists()
+    restarted(folder)
+    assert ballast.exists()
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o777])

@@ -20,7 +20,7 @@ from device.store.writer import Saved, Store
 
 Keep = Callable[..., list[Saved]]
 RANDOM_NAME = re.compile(
-    r"[0-9a-f]{32}\.(jpg|json)|[0-9a-f]{2}|images|deleted|lock|examination\.json|index\.sqlite(-\w+)?"
+    r"[0-9a-f]{32}\.(jpg|json)|[0-9a-f]{2}|images|deleted|lock|ballast|examination\.json|index\.sqlite(-\w+)?"
 )
 MARKERS = ("Jane-Doe-4711", "ward-seven")
 
