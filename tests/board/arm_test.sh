@@ -75,5 +75,5 @@ group() { # NAME PYTEST-ARGUMENTS …
         group "whole device, calibration" $RUN
     fi
 }
-record run "arm-test, ${form#--} form" "$(git -C "$REPO" rev-parse --short HEAD)" $(($(date +%s) - began))
+record run "arm-test, ${form#--} form" "$(git -C "$REPO" describe --always --dirty)" $(($(date +%s) - began))
 "$PYTHON" "$here/results.py" "$RESULTS"

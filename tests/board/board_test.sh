@@ -36,6 +36,6 @@ timeout "$LIMIT_S" nice -n "${NICE:-19}" qemu-system-x86_64 -accel tcg -icount "
 say "finished"
 record() { python3 "$HERE/results.py" --record "$out/results.jsonl" "$@"; }
 record version "host's qemu" "$(qemu-system-x86_64 --version | sed -n '1s/.*version \([0-9.]*\).*/\1/p')"
-record run "board-test${ONLY:+, only $ONLY}" "$(git -C "$REPO" rev-parse --short HEAD)" $(($(date +%s) - began))
+record run "board-test${ONLY:+, only $ONLY}" "$(cat "$out/commit")" $(($(date +%s) - began))
 [ -e "$out/results.jsonl" ] || { echo "the board told nothing; see $out/console.log" >&2; exit 1; }
 python3 "$HERE/results.py" "$out/results.jsonl" --checks "$DUE" && [ "$status" = 0 ]

@@ -108,6 +108,7 @@ put_project() { # the sources as they are, and a release that is built but not i
         serial-getty@ttyS0.service systemd-networkd-wait-online.service; do ln -sf /dev/null "$TREE/etc/systemd/system/$unit"; done
     kernel=$(basename "$TREE"/lib/modules/*)
     mkdir -p "$OUT"
+    git -C "$REPO" describe --always --dirty >"$OUT/commit"
     cp "$TREE/boot/vmlinuz-$kernel" "$OUT/vmlinuz"
     cp "$TREE/boot/initrd.img-$kernel" "$OUT/initrd.img"
 }
