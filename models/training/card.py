@@ -109,6 +109,10 @@ def simulated(found: Json) -> str:
         )
         for goal in found["goals"]
     ]
+    rows += [
+        (f"mean error at f/{part['low']:g} to f/{part['high']:g}", "", number(part["means"]["error"]["mean"]), "")
+        for part in found["by_condition"].get("f-number", [])
+    ]
     return rows_of((f"{found['scenes']:,} scenes, {found['frames']:,} frames", "goal", "found", ""), rows)
 
 
