@@ -82,7 +82,7 @@ def durations(**over: int) -> dict[str, list[int]]:
     median_us = {
         benchmark.MEMCPY: 500,
         benchmark.FAST_LAPLACIAN: 12_000,
-        benchmark.USUAL_LAPLACIAN: 12_000,
+        benchmark.USUAL_LAPLACIAN: 15_000,
         benchmark.BARE: 6_000,
         benchmark.JUDGE: 6_100,
         benchmark.WHOLE: 6_600,
@@ -112,7 +112,7 @@ def test_a_goal_at_its_limit_is_met() -> None:
     ("over", "peak_mib", "goal"),
     [
         ({"memcpy": 499}, 110.0, 0),
-        ({"usual_laplacian": 11_999}, 110.0, 1),
+        ({"usual_laplacian": 14_999}, 110.0, 1),
         ({"fast_laplacian": 11_999}, 110.0, 2),
         ({"whole": 6_601}, 110.0, 3),
         ({}, 164.1, 4),
