@@ -131,7 +131,9 @@ def chip_vanishes() -> str:
         said = journal.wait("GPIO", 20)
     finally:
         live.write_text("1")
-        Path("/run/rig-chip").write_text((live.parent / "bank0/chip_name").read_text())
+        device, chip = ((live.parent / name).read_text().strip() for name in ("dev_name", "bank0/chip_name"))
+        Path("/run/rig-chip").write_text(chip)  # its number may be another, as rig.sh said it
+        Path("/run/rig-gpio").write_text(f"/sys/devices/platform/{device}/{chip}")
     configure()
     run("systemctl", "reset-failed", GATE, GUARD, check=False)
     run("systemctl", "restart", "--no-block", GUARD, GATE)
