@@ -32,7 +32,11 @@ CAPTURES = Path("/var/lib/focusgate/captures")
 APERTURE_OPEN, APERTURE_CLOSE = 16, 20
 SCENE_S = 30.0  # in focus and out of it take half of this each, at most; emulation may be slow
 EVIDENCE_MS = 300.0  # older evidence is none, so no gate state can be that late
-DEBOUNCE_MS = 20.0
+MOVE_S = 1.5
+FULL_OFF = 0x1000  # PCA9685 data sheet, 7.3.3: bit 4 of OFF_H
+PRE_SCALE = 121  # 25 MHz / (4096 × 50 Hz) - 1
+POSITIONS_US = [1100.0, 1300.0, 1600.0, 1900.0]
+TABLE_COUNTS = {round(position_us * 50 * 4096 / 1e6) for position_us in POSITIONS_US}
 TOML = f"""
 [camera]
 kind = "picamera2"
@@ -50,7 +54,7 @@ aperture_close = {APERTURE_CLOSE}
 kind = "servo"
 bus = 0
 f_numbers = [4.0, 5.6, 8.0, 11.0]
-positions = [1100.0, 1300.0, 1600.0, 1900.0]
+positions = {POSITIONS_US}
 
 [store]
 folder = "{CAPTURES}"
@@ -210,15 +214,20 @@ def override_saves() -> str:
 def servo_moves() -> str:
     """The aperture's buttons reach the PCA9685's registers: 50 pulses a second, and the pulse of the table."""
     journal = Journal()
+    pulses = set()
     press(APERTURE_CLOSE)
-    journal.wait("aperture at f/", 15)
+    end_s = time.monotonic() + MOVE_S
+    while time.monotonic() < end_s:
+        high, low = (int(run("i2cget", "-y", "0", "0x40", register).strip(), 16) for register in ("0x09", "0x08"))
+        counts = high << 8 | low
+        if not counts & FULL_OFF:
+            pulses.add(counts)
     release(APERTURE_CLOSE)
-    registers = {
-        name: int(run("i2cget", "-y", "0", "0x40", address).strip(), 16)
-        for name, address in (("MODE1", "0x00"), ("PRE_SCALE", "0xfe"), ("OFF_L", "0x08"), ("OFF_H", "0x09"))
-    }
-    need(registers["PRE_SCALE"] == 121, f"{registers}: 25 MHz / (4096 × 50 Hz) - 1 is 121")
-    return ", ".join(f"{name} {value:#04x}" for name, value in registers.items())
+    said = journal.wait("aperture at f/", 15)
+    need(pulses & TABLE_COUNTS, f"pulses {sorted(pulses)}, one of the table is {sorted(TABLE_COUNTS)}")
+    pre_scale = int(run("i2cget", "-y", "0", "0x40", "0xfe").strip(), 16)
+    need(pre_scale == PRE_SCALE, f"PRE_SCALE {pre_scale}, due {PRE_SCALE}")
+    return f"{said.message}; pulses of {sorted(pulses)} counts, PRE_SCALE {pre_scale}"
 
 
 def doctor_speaks() -> str:
