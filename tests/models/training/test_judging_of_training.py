@@ -14,6 +14,7 @@ optuna = pytest.importorskip("optuna", reason="the search needs the extra 'train
 
 from models.errors import InputError
 from models.training import card, search
+from models.training.contact_sheet import CAPTION_PX, CELL_PX, sheet_of
 from models.training.losses import targets
 from models.training.network import FocusNet
 from models.training.optics import EDGES_PX
@@ -182,3 +183,7 @@ def test_numbers_are_written_as_the_tables_write_them() -> None:
 def test_options_of_training_are_those_of_the_command() -> None:
     assert isinstance(parser(add_help=False), argparse.ArgumentParser)
     assert plan_from(parser().parse_args([])) == Plan()
+
+
+def test_a_contact_sheet_shows_each_sample_once() -> None:
+    assert sheet_of(samples_of([1.0, UNKNOWN_RADIUS_PX]), 3).shape == (CELL_PX + CAPTION_PX, 3 * CELL_PX)

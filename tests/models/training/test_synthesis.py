@@ -10,7 +10,6 @@ import pytest
 pytest.importorskip("skimage", reason="textures come with scikit-image, of the extras test and train")
 
 from models.training.camera import draw_camera, expose, quantise
-from models.training.contact_sheet import CAPTION_PX, CELL_PX, sheet_of
 from models.training.lens import draw_blur, share_of, through_lens
 from models.training.optics import Psf, defocus, disc_psf, equivalent_radius_px, motion_psf, pupil_psf, smear
 from models.training.patterns import mosaic, patch, punctation, stained, with_instrument, with_lettering
@@ -124,11 +123,6 @@ def test_what_lies_over_a_scene_changes_a_part_of_it(change) -> None:  # type: i
 def test_a_sharp_outline_is_sharp_and_a_soft_one_is_not() -> None:
     sharp, soft = (np.abs(np.diff(patch(np.random.default_rng(2), 200, sharp=kind))).max() for kind in (True, False))
     assert sharp > 3 * soft
-
-
-def test_a_contact_sheet_shows_each_sample_once() -> None:
-    samples = make_sample(np.random.default_rng(1), photographs())
-    assert sheet_of(samples, 3).shape == (CELL_PX + CAPTION_PX, 3 * CELL_PX)
 
 
 def test_a_smear_has_the_variance_of_a_line_and_joins_the_radius() -> None:
