@@ -58,10 +58,10 @@ figures: $(VENV)/.focusgate-train ## make every figure of the README and the mod
 	test -d build/baselines || $(VENV)/bin/python -m models.training.baselines --out build/baselines
 	test -z "$(DATA)" || $(VENV)/bin/focusgate eval $(DATA) --baselines build/baselines --json > build/figures/eval.json
 	test -z "$(DATA)" || $(VENV)/bin/focusgate eval $(DATA)/bbbc006 --json > build/figures/bbbc006.json
-	$(VENV)/bin/focusgate scenes --json > build/figures/scenes.json
-	test -f build/figures/generators.json || $(VENV)/bin/python -m models.training.generators
+	$(VENV)/bin/focusgate scenes --frames 1 --json > build/figures/scenes.json
+	test -f build/figures/generators.json || $(VENV)/bin/python -m models.training.generators --samples 800
 	$(VENV)/bin/focusgate bench --report-cnn --json > build/figures/bench.json
-	cp build/search.md build/figures/ 2>/dev/null || true
+	test ! -f build/search.db || $(VENV)/bin/python -m models.training.search --trials 0 --out build/figures/search.md
 	$(VENV)/bin/python -m models.training.card --pictures docs/images README.md models/weights/MODEL_CARD.md
 
 search: $(VENV)/.focusgate-train ## search the size of the network and its training (hours; goes on where it was broken off)
