@@ -10,7 +10,7 @@ from models.training.plan import parser, plan_from
 
 EXAMPLES = """\
 examples:
-  focusgate train                                       as the shipped model was trained; 20 minutes on two cores
+  focusgate train                                       as the shipped model was trained; 30 minutes on two cores
   focusgate train --textures photos/ --out mine/        with sharp photographs of your own besides
   focusgate train --samples 500 --epochs 2 --out try/   does it run at all?
 
