@@ -19,7 +19,7 @@ from models.errors import InputError, StorageError, one_line
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 PART_SUFFIX = ".part"
-IMAGES, DELETED = "images", "deleted"  # folders of a store
+IMAGES, DELETED, AUDIT = "images", "deleted", "audit"  # folders of a store
 INDEX, LOCK, EXAMINATION, BALLAST = "index.sqlite", "lock", "examination.json", "ballast"  # its other files
 
 P = ParamSpec("P")
@@ -35,9 +35,11 @@ class FileOps(Protocol):
     """One method a system call; each raises OSError as the system does."""
 
     def open_new(self, path: Path) -> int: ...
+    def open_append(self, path: Path) -> int: ...
     def open_folder(self, path: Path) -> int: ...
     def chmod(self, target: int | Path, mode: int) -> None: ...
     def write(self, fd: int, data: memoryview) -> int: ...
+    def truncate(self, fd: int, size: int) -> None: ...
     def fsync(self, fd: int) -> None: ...
     def close(self, fd: int) -> None: ...
     def rename(self, source: Path, target: Path) -> None: ...
@@ -52,6 +54,9 @@ class PosixFiles:
     def open_new(self, path: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_FILE)
 
+    def open_append(self, path: Path) -> int:
+        return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+
     def open_folder(self, path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
@@ -60,6 +65,9 @@ class PosixFiles:
 
     def write(self, fd: int, data: memoryview) -> int:
         return os.write(fd, data)
+
+    def truncate(self, fd: int, size: int) -> None:
+        os.ftruncate(fd, size)
 
     def fsync(self, fd: int) -> None:
         os.fsync(fd)
@@ -97,12 +105,7 @@ def write_durably(files: FileOps, path: Path, data: bytes, *, exact_mode: bool =
         try:
             if exact_mode:
                 again(files.chmod, fd, PRIVATE_FILE)
-            rest = memoryview(data)
-            while rest:
-                written = again(files.write, fd, rest)
-                if written <= 0:
-                    raise OSError(errno.EIO, "the disk takes no more bytes")
-                rest = rest[written:]
+            write_all(files, fd, data)
             again(files.fsync, fd)
         finally:
             close(files, fd)
@@ -112,6 +115,16 @@ def write_durably(files: FileOps, path: Path, data: bytes, *, exact_mode: bool =
             remove(files, part)
         raise
     sync_folder(files, path.parent)
+
+
+def write_all(files: FileOps, fd: int, data: bytes) -> None:
+    """Write every byte, however few the disk takes at a time. Raises OSError."""
+    rest = memoryview(data)
+    while rest:
+        written = again(files.write, fd, rest)
+        if written <= 0:
+            raise OSError(errno.EIO, "the disk takes no more bytes")
+        rest = rest[written:]
 
 
 def take_back(files: FileOps, path: Path) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from device.store.catalogue import Listing, adopt, parts, scan
 from device.store.deletion import deleted, keep_ballast, remove_images
 from device.store.files import (
+    AUDIT,
     BALLAST,
     DELETED,
     EXAMINATION,
@@ -199,7 +200,7 @@ def _make_root(files: FileOps, folder: Path) -> None:
         with contextlib.suppress(PermissionError):  # a parent that others made, and keep to themselves
             sync_folder(files, folder.parent)
     if not is_private(folder):
-        ours = {IMAGES, DELETED, INDEX, LOCK, EXAMINATION, BALLAST}
+        ours = {IMAGES, DELETED, AUDIT, INDEX, LOCK, EXAMINATION, BALLAST}
         names = {path.name for path in folder.iterdir()}
         if names and not names & ours:
             raise InputError(
