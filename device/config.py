@@ -80,6 +80,10 @@ class ModelConfig(Section):
 
 class StoreConfig(Section):
     folder: str | None = Field(None, description="where captures are kept; none: FOCUSGATE_STORE, else the user's data")
+    seal_to: str | None = Field(
+        None,
+        description="public key (PEM) of 'focusgate seal keygen', whose owner alone can open the images; none: plain",
+    )
     queue: int = Field(4, ge=1, le=16, description="captures that may wait to be saved")
 
 

@@ -21,6 +21,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
 from models.errors import InputError, ModelError, one_line
 from models.manifest import read_bounded
@@ -47,7 +49,7 @@ class TrustedKey:
 Keys = Mapping[str, TrustedKey]
 
 
-def key_id(key: Ed25519PublicKey) -> str:
+def key_id(key: Ed25519PublicKey | X25519PublicKey) -> str:
     """The first ID_DIGITS hexadecimal digits of the SHA-256 of the raw public key."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     return hashlib.sha256(raw).hexdigest()[:ID_DIGITS]
@@ -66,14 +68,22 @@ def trusted_keys(folder: Path | None = None) -> Keys:
 
 def _public_key(path: Path) -> Ed25519PublicKey:
     try:
-        key = serialization.load_pem_public_key(_key_bytes(path))
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise ModelError(
-            f"{path}: no public key in PEM form ({one_line(error, 60)}); take it away or mend it"
-        ) from None
+        key = read_public(path)
+    except InputError as error:
+        raise ModelError(str(error)) from None
     if not isinstance(key, Ed25519PublicKey):
         raise ModelError(f"{path}: not an Ed25519 key; make one with: focusgate model keygen")
     return key
+
+
+def read_public(path: Path) -> PublicKeyTypes:
+    """A public key of any kind (PEM). Raises InputError if it is none."""
+    try:
+        return serialization.load_pem_public_key(_key_bytes(path))
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        raise InputError(
+            f"{path}: no public key in PEM form ({one_line(error, 60)}); take it away or mend it"
+        ) from None
 
 
 def _key_bytes(path: Path) -> bytes:
@@ -134,22 +144,32 @@ def sign(manifest: bytes, model: bytes, key: Ed25519PrivateKey) -> bytes:
 
 
 def load_private_key(path: Path) -> Ed25519PrivateKey:
-    """A private key (PEM, PKCS 8, not encrypted). Raises InputError if it is none or others may read it."""
-    try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise InputError(f"{path}: others may read this private key; run: chmod 600 {path}")
-        key = serialization.load_pem_private_key(_key_bytes(path), None)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the private key ({error.strerror}); name an existing one") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise InputError(f"{path}: no private key in PEM form ({one_line(error, 60)})") from None
+    """A private key that signs. Raises InputError as `read_private`, and if it is of another kind."""
+    key = read_private(path)
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError(f"{path}: not an Ed25519 key; make one with: focusgate model keygen")
     return key
 
 
+def read_private(path: Path) -> PrivateKeyTypes:
+    """A private key of any kind (PEM, PKCS 8, not encrypted). Raises InputError if it is none or others may read it."""
+    try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise InputError(f"{path}: others may read this private key; run: chmod 600 {path}")
+        return serialization.load_pem_private_key(_key_bytes(path), None)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the private key ({error.strerror}); name an existing one") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InputError(f"{path}: no private key in PEM form ({one_line(error, 60)})") from None
+
+
 def new_key(private: Path, public: Path) -> str:
-    """Write a new pair of keys, the private one readable by its owner only, and its folder; returns its identity.
+    """Write a new pair of keys that sign; returns its identity. Raises InputError as `write_pair`."""
+    return write_pair(Ed25519PrivateKey.generate(), private, public)
+
+
+def write_pair(key: Ed25519PrivateKey | X25519PrivateKey, private: Path, public: Path) -> str:
+    """Write a pair of keys, the private one readable by its owner only, and its folder; returns its identity.
 
     Raises InputError if either file is there already or cannot be written, and for a folder in which a private key
     would sooner or later be published: a repository's, or the one with these packages. No key is left then.
@@ -162,7 +182,6 @@ def new_key(private: Path, public: Path) -> str:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot make this folder ({error.strerror}); name another") from None
-    key = Ed25519PrivateKey.generate()
     form = serialization.PrivateFormat.PKCS8
     secret = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
     known = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

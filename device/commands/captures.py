@@ -115,11 +115,18 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from device.store.catalogue import read_whole
+    from device.store.catalogue import read_card, read_whole
 
     listing = _listing(arguments)
     entry = listing.find(arguments.id)
     path = listing.path(entry)
+    card = read_card(path)
+    if card is not None:
+        facts = {"path": str(path), "seal": entry.seal} | card.model_dump(mode="json")
+        print(json.dumps(facts) if arguments.json else "\n".join(f"{key:<19}{value}" for key, value in facts.items()))
+        if not arguments.json:
+            print("Sealed: nothing else can be read here. Where the private key is: focusgate seal open")
+        return ExitCode.OK
     record, sha256 = read_whole(path)
     if arguments.json:
         print(json.dumps(_facts(listing, entry) | {"sha256": sha256} | _in_full(record)))
@@ -138,7 +145,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from device.store.catalogue import verify
 
     listing = _listing(arguments)
-    with _progress("verifying") as progress:
+    with progress_bar("verifying") as progress:
         problems = verify(listing, progress)
     for line in problems:
         print(f"focusgate: {line}", file=sys.stderr)
@@ -154,7 +161,7 @@ def _export(arguments: argparse.Namespace) -> int:
     wanted = _chosen(listing, arguments) or list(listing.entries)
     if not wanted:
         raise InputError(f"no captures in {listing.folder}; nothing to export")
-    with _progress("exporting") as progress:
+    with progress_bar("exporting") as progress:
         copied = export(listing, wanted, arguments.target, progress)
     already = f", {len(wanted) - copied} were there already" if copied < len(wanted) else ""
     print(f"{copied} captures exported to {arguments.target}{already}")
@@ -174,7 +181,7 @@ def _delete(arguments: argparse.Namespace) -> int:
     what = f"{len(wanted)} of {len(listing.entries)} captures ({len(sessions)} examinations, {megabytes:.1f} MB)"
     if not arguments.yes and not _agreed(f"Delete {what} from {listing.folder} for good?", len(wanted)):
         raise InputError(f"{what} are still there; nothing was deleted")
-    with _progress("deleting") as progress:
+    with progress_bar("deleting") as progress:
         delete(listing.folder, wanted, progress)
     print(f"{what} deleted from {listing.folder}; the deletion is recorded there")
     return ExitCode.OK
@@ -195,7 +202,7 @@ def _chosen(listing: Listing, arguments: argparse.Namespace) -> list[Entry]:
 
 
 @contextlib.contextmanager
-def _progress(what: str) -> Iterator[Progress]:
+def progress_bar(what: str) -> Iterator[Progress]:
     """A progress bar on standard error, if that is a terminal."""
     from rich.console import Console
     from rich.progress import Progress as Bar

@@ -14,26 +14,29 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from device.store import sealing
 from device.store.deletion import deleted
 from device.store.files import (
     DELETED,
     IMAGES,
     INDEX,
+    JPEG_SUFFIX,
     PART_SUFFIX,
     POSIX,
     PRIVATE_FOLDER,
-    image_path,
+    find_image,
     storage_errors,
     write_durably,
 )
 from device.store.index import Entry, Index
 from device.store.jpeg import HEAD_BYTES, MAX_HEAD_BYTES, decode_record, glance, unsealed
 from device.store.records import CaptureRecord
+from device.store.sealing import TRAILER_BYTES, Card, is_sealed, take_apart
 from models.errors import InputError, StorageError
 
 READ_WHOLE = 32  # files adopted with every byte read: under a second even from a slow card
 SHORT_ID = 8  # characters shown; two among 10,000 captures agree in them with a chance of 1 %
-_IMAGE_NAME = re.compile(r"[0-9a-f]{32}\.jpg")
+_IMAGE_NAME = re.compile(r"([0-9a-f]{32})\.(jpg|sealed)")
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
 
 Progress = Callable[[int, int], None]  # done, of how many
@@ -71,7 +74,7 @@ class Listing:
 
     def path(self, entry: Entry) -> Path:
         """The file of one capture."""
-        return image_path(self.folder, entry.capture_id)
+        return find_image(self.folder, entry.capture_id)
 
 
 def default_store() -> Path:
@@ -89,9 +92,9 @@ def scan(folder: Path) -> set[str]:
     for shard in _subfolders(folder / IMAGES):
         with os.scandir(shard) as items:
             found |= {
-                item.name[:-4]
+                named[1]
                 for item in items
-                if _IMAGE_NAME.fullmatch(item.name)
+                if (named := _IMAGE_NAME.fullmatch(item.name))
                 and item.name.startswith(Path(shard).name)
                 and item.is_file(follow_symlinks=False)
             }
@@ -114,7 +117,7 @@ def adopt(folder: Path, ids: Iterable[str]) -> tuple[list[Entry], list[str]]:
     look = _entry_of_file if len(wanted) <= READ_WHOLE else _entry_at_a_glance
     entries, damaged = [], []
     for capture_id in wanted:
-        path = image_path(folder, capture_id)
+        path = find_image(folder, capture_id)
         try:
             entries.append(look(path))
         except StorageError as error:
@@ -146,10 +149,28 @@ def read_record(path: Path) -> CaptureRecord:
 
 
 def read_whole(path: Path) -> tuple[CaptureRecord, str]:
-    """The record inside a capture file, and the SHA-256 of the file. Raises StorageError as `read_record`."""
+    """The record inside a capture file, and the SHA-256 of the file. Raises StorageError as `read_record`, and
+    InputError for a sealed capture, whose record is for the clinic alone.
+    """
     with storage_errors("read the capture", path, "nothing was changed"):
         data = path.read_bytes()
+    if is_sealed(data):
+        to = take_apart(data, path).card.recipient
+        raise InputError(f"{path}: sealed to key {to}; open it where that key is: focusgate seal open")
     return decode_record(data, path), hashlib.sha256(data).hexdigest()
+
+
+def read_card(path: Path) -> Card | None:
+    """What a sealed capture tells without its key; None for a plain one. Raises StorageError if it is not whole."""
+    with storage_errors("read the capture", path, "nothing was changed"):
+        data = path.read_bytes()
+    return take_apart(data, path).card if is_sealed(data) else None
+
+
+def count_plain(folder: Path) -> int:
+    """How many captures of the store anybody can look at who has the card. Raises StorageError."""
+    with storage_errors("list the captures", folder, "nothing was changed"):
+        return sum(find_image(folder, capture_id).suffix == JPEG_SUFFIX for capture_id in scan(folder))
 
 
 def verify(listing: Listing, progress: Progress = lambda _done, _of: None) -> list[str]:
@@ -188,11 +209,11 @@ def export(
     for number, entry in enumerate(wanted):
         progress(number, len(wanted))
         source = listing.path(entry)
-        copy = target / f"{entry.sequence:06d}-{entry.capture_id[:SHORT_ID]}.jpg"
+        copy = target / f"{entry.sequence:06d}-{entry.capture_id[:SHORT_ID]}{source.suffix}"
         done = f"{copied} captures were exported before it"
         with storage_errors("read the capture", source, done):
             data = source.read_bytes()
-        decode_record(data, source)
+        entry_in(data, source)
         with storage_errors("export the capture", copy, done):
             if not copy.exists():
                 write_durably(POSIX, copy, data, exact_mode=False)
@@ -203,30 +224,40 @@ def export(
     return copied
 
 
+def entry_in(data: bytes, path: Path) -> Entry:
+    """The row of a capture, plain or sealed, from the bytes of its file. Raises StorageError unless each is right."""
+    if is_sealed(data):
+        sealed = take_apart(data, path)
+        return sealed.card.entry(len(data), sealed.seal)
+    record, seal = unsealed(data, path)
+    return Entry.of(record, len(data), seal)
+
+
 def _entry_of_file(path: Path) -> Entry:
-    data = path.read_bytes()
-    return _named(unsealed(data, path), len(data), path)
+    return _named(entry_in(path.read_bytes(), path), path)
 
 
 def _entry_at_a_glance(path: Path) -> Entry:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         size = os.fstat(fd).st_size
-        tail = os.pread(fd, 2, max(size - 2, 0))
+        head, tail = os.pread(fd, HEAD_BYTES, 0), os.pread(fd, TRAILER_BYTES, max(size - TRAILER_BYTES, 0))
+        if is_sealed(head):
+            card, seal = sealing.glance(head, tail, size, path)
+            return _named(card.entry(size, seal), path)
         try:
-            found = glance(os.pread(fd, HEAD_BYTES, 0), tail, path)
+            found = glance(head, tail[-2:], path)
         except StorageError:
-            found = glance(os.pread(fd, MAX_HEAD_BYTES, 0), tail, path)
+            found = glance(os.pread(fd, MAX_HEAD_BYTES, 0), tail[-2:], path)
     finally:
         os.close(fd)
-    return _named(found, size, path)
+    return _named(Entry.of(found[0], size, found[1]), path)
 
 
-def _named(found: tuple[CaptureRecord, str], size: int, path: Path) -> Entry:
-    record, seal = found
-    if record.capture_id != path.stem:
-        raise StorageError(f"{path}: holds capture {record.capture_id}; somebody renamed it, give it its name back")
-    return Entry.of(record, size, seal)
+def _named(entry: Entry, path: Path) -> Entry:
+    if entry.capture_id != path.stem:
+        raise StorageError(f"{path}: holds capture {entry.capture_id}; somebody renamed it, give it its name back")
+    return entry
 
 
 def _index_entries(path: Path) -> dict[str, Entry]:

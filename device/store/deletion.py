@@ -25,7 +25,7 @@ from device.store.files import (
     POSIX,
     FileOps,
     check_owner,
-    image_path,
+    find_image,
     make_folder,
     remove,
     storage_errors,
@@ -133,7 +133,7 @@ def remove_images(
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> None:
     """Remove the images of captures that are recorded as deleted; durable when this returns. Raises OSError."""
-    paths = [image_path(folder, capture_id) for capture_id in capture_ids]
+    paths = [find_image(folder, capture_id) for capture_id in capture_ids]
     for number, path in enumerate(paths):
         progress(number, len(paths))
         remove(files, path)

@@ -19,6 +19,7 @@ from models.errors import InputError, StorageError, one_line
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 PART_SUFFIX = ".part"
+JPEG_SUFFIX, SEALED_SUFFIX = ".jpg", ".sealed"  # of a capture, by its form
 IMAGES, DELETED, AUDIT = "images", "deleted", "audit"  # folders of a store
 INDEX, LOCK, EXAMINATION, BALLAST = "index.sqlite", "lock", "examination.json", "ballast"  # its other files
 
@@ -26,9 +27,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def image_path(folder: Path, capture_id: str) -> Path:
-    """Where a capture lies: 256 folders, so that none grows slow."""
-    return folder / IMAGES / capture_id[:2] / f"{capture_id}.jpg"
+def image_path(folder: Path, capture_id: str, *, sealed: bool = False) -> Path:
+    """Where a capture of this form is put: 256 folders, so that none grows slow."""
+    return folder / IMAGES / capture_id[:2] / f"{capture_id}{SEALED_SUFFIX if sealed else JPEG_SUFFIX}"
+
+
+def find_image(folder: Path, capture_id: str) -> Path:
+    """Where a capture lies, in whichever form it has; where its JPEG file would, if it is gone."""
+    sealed = image_path(folder, capture_id, sealed=True)
+    return sealed if sealed.exists() else image_path(folder, capture_id)
 
 
 class FileOps(Protocol):

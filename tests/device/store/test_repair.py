@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from device.store.catalogue import image_path, read_listing, verify
+from device.store.catalogue import read_listing, verify
+from device.store.files import image_path
 from device.store.index import Entry, Index
 from device.store.jpeg import encode
 from device.store.records import CaptureRecord
