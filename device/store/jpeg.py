@@ -31,6 +31,7 @@ HEAD_BYTES = 16_384  # the record with 1,000 tiles, and all before it
 MAX_HEAD_BYTES = 3 * (MAX_SEGMENT_BYTES + 4)  # JFIF, EXIF and XMP come before all else
 END_OF_IMAGE = b"\xff\xd9"  # cannot stand in the picture itself: there, 0xFF is followed by 0 or a restart marker
 ISO_AT_UNIT_GAIN = 100  # nominal, as Raspberry Pi's own software writes it
+MAX_HUNDREDTHS = 2**32 - 1  # of an f-number, as EXIF can hold them
 
 _NO_DIGEST = b"0" * 64
 _PACKET = (
@@ -137,9 +138,9 @@ def _exif(record: CaptureRecord) -> Image.Exif:
     if record.exposure_us is not None:
         values[ExifTags.Base.ExposureTime] = IFDRational(round(record.exposure_us), 1_000_000)
     if record.f_number is not None:
-        values[ExifTags.Base.FNumber] = IFDRational(round(100 * record.f_number), 100)
+        values[ExifTags.Base.FNumber] = IFDRational(round(min(100 * record.f_number, MAX_HUNDREDTHS)), 100)
     if record.analogue_gain is not None:
-        values[ExifTags.Base.ISOSpeedRatings] = min(round(ISO_AT_UNIT_GAIN * record.analogue_gain), 65_535)
+        values[ExifTags.Base.ISOSpeedRatings] = round(min(ISO_AT_UNIT_GAIN * record.analogue_gain, 65_535))
     exif = Image.Exif()
     exif[ExifTags.Base.Software] = record.software
     exif[ExifTags.IFD.Exif] = values
