@@ -11,6 +11,9 @@ from typing import IO
 
 from calibration.profile import Profile, judging_of
 from device.assisting import Assisting, watch_effect
+from device.audit.journal import Journal
+from device.audit.notes import SILENT
+from device.audit.wording import in_force
 from device.backends import Source, pins_of, source_of
 from device.clock import SECOND, Clock, MonotonicClock
 from device.config import Config, SimulatedPinsConfig
@@ -51,6 +54,7 @@ class Device:
     started_ns: int = 0
     status_writer: StatusWriter | None = None
     assisting: Assisting | None = None
+    audit: Journal | None = None
 
     def elapsed_s(self) -> float:
         return (self.clock.now_ns() - self.started_ns) / SECOND
@@ -61,7 +65,7 @@ class Device:
             press = self.presses.pop(0)
             self.press(press.button, round(press.hold_s * SECOND))
         for steps in self.aperture_steps.take_all():
-            self._move_aperture(steps)
+            self._move_aperture(steps, by="hand")
         self._assist()
         if self.status_writer is not None:
             problem = self.status_writer.tick(self.decision.status, self.clock.now_ns())
@@ -81,15 +85,22 @@ class Device:
                 watch_effect(self.source.aperture, frame)
         steps = self.assisting.tick(self.decision.status, self.clock.now_ns()) if self.assisting is not None else 0
         if steps:
-            self._move_aperture(steps)
+            self._move_aperture(steps, by="assistant")
 
-    def _move_aperture(self, steps: int) -> None:
+    def _move_aperture(self, steps: int, by: str) -> None:
         try:
             f_number = self.source.aperture.move(steps)
         except HardwareError as error:
             log.warning("aperture: %s; the gate works on without it", error)
+            self._note("aperture", by=by, steps=steps, failed=str(error))
         else:
+            if f_number is not None:
+                self._note("aperture", by=by, steps=steps, f_number=f_number)
             log.info("no aperture to move" if f_number is None else f"aperture at f/{f_number:.1f}")
+
+    def _note(self, kind: str, **data: object) -> None:
+        if self.audit is not None:
+            self.audit.note(kind, **data)
 
     def close(self) -> None:
         """Outputs safe first, then everything else."""
@@ -108,13 +119,14 @@ def build(
     profile: Profile | None = None,
     script: tuple[TimedPress, ...] = (),
     trace: IO[str] | None = None,
+    audit: Journal | None = None,
 ) -> Device:
     """The device of `config`. Opens the camera once; raises FocusgateError if any part is missing."""
     if script and not isinstance(config.pins, SimulatedPinsConfig):
         raise InputError("--script presses simulated buttons only; leave it out, or set pins.kind = 'simulated'")
     source = source_of(config, clock)
     profile = profile or source.profile
-    faults = Faults()
+    faults = Faults(audit or SILENT)
     with ExitStack() as undo:
         undo.callback(source.aperture.close)
         camera = source.open()
@@ -154,7 +166,10 @@ def build(
         faults=faults,
         on_judged=_tracer(trace, source, started_ns),
         on_aperture=aperture_steps.put,
+        audit=audit or SILENT,
     )
+    if audit is not None:
+        audit.note("start", **in_force(config, classifier, judging, profile))
     return Device(
         source=source,
         judging=judging,
@@ -171,6 +186,7 @@ def build(
         started_ns=started_ns,
         status_writer=status_writer() if isinstance(clock, MonotonicClock) else None,
         assisting=_assisting(config, classifier, judging, source),
+        audit=audit,
     )
 
 

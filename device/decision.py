@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from device.audit.notes import SILENT, Notes
+from device.audit.wording import score
 from device.clock import MS, Clock
 from device.debounce import Debounced, debounce
 from device.frame import Frame
@@ -70,6 +72,7 @@ class DecisionLoop:
         faults: Faults,
         on_judged: Callable[[Judged, GateState], None],
         on_aperture: Callable[[int], object],
+        audit: Notes = SILENT,
     ) -> None:
         self.status = Status()
         self._rules = rules
@@ -82,6 +85,7 @@ class DecisionLoop:
         self._faults = faults
         self._on_judged = on_judged
         self._on_aperture = on_aperture
+        self._audit = audit
         self._state = GateState()
         self._shown = Shown()
         self._buttons = {name: Debounced() for name in Buttons.__slots__}
@@ -113,6 +117,7 @@ class DecisionLoop:
                 newest.close()
         if hold_ends_it(self._state.capture_button.since_ns, before.now_ns, self._state.now_ns):
             self._recorder.end_examination(now_ns)
+            self._audit.note("examination", what="ended", by="button")
             self._pins.sound(Tone.ENDED)
             self._say("the examination is ended; the next capture begins another")
         for result in self._recorder.results():
@@ -127,12 +132,19 @@ class DecisionLoop:
         else:
             self._faults.clear("storage")
         space = self._recorder.space
-        self.status = replace(self.status, captures_left=space.captures_left if space is not None else None)
+        trouble = self._audit.trouble
+        if (trouble is None) is not (self.status.audit_trouble is None):
+            self._say(f"the audit log is not written: {trouble}" if trouble else "the audit log is written again")
+        left = space.captures_left if space is not None else None
+        self.status = replace(self.status, captures_left=left, audit_trouble=trouble)
 
     def _poll_buttons(self, now_ns: int) -> dict[str, bool]:
         raw = self._pins.buttons()
         before = self._buttons
         self._buttons = {name: debounce(before[name], getattr(raw, name), now_ns) for name in before}
+        for name, button in self._buttons.items():
+            if button.pressed and not before[name].pressed:
+                self._audit.note("press", button=name)
         for name, steps in (("aperture_close", 1), ("aperture_open", -1)):
             if self._buttons[name].pressed and not before[name].pressed:
                 self._on_aperture(steps)
@@ -166,10 +178,13 @@ class DecisionLoop:
             case Refused(reason=reason):
                 self._refuse(reason)
             case OverrideArmed():
+                self._audit.note("override", what="armed", **score(self.status.focus_map, self._rules.percent))
                 self._say("override armed: the next capture is taken whatever its score")
             case OverrideExpired():
+                self._audit.note("override", what="expired")
                 self._say("override expired unused")
             case ButtonStuck(button=button):
+                self._audit.note("stuck", button=button.value)
                 self._say(f"the {button} button is stuck and ignored; free it to use it again")
 
     def _submit(self, event: Capture, item: Judged | None, newest: Frame | None) -> None:
@@ -180,6 +195,8 @@ class DecisionLoop:
             self._refuse(f"frame {event.frame_id} is gone; press again")
             return
         focus_map = item.focus_map if event.judged and item is not None else None
+        if event.override:
+            self._audit.note("override", what="used", frame=frame.id, **score(focus_map, self._rules.percent))
         job = CaptureJob(frame=frame.hold(), focus_map=focus_map, override=event.override, pressed_ns=event.pressed_ns)
         if not self._recorder.submit(job):
             frame.close()
@@ -187,6 +204,7 @@ class DecisionLoop:
             self._refuse("captures wait to be saved; press again in a second")
 
     def _refuse(self, reason: str) -> None:
+        self._audit.note("refused", reason=reason, **score(self.status.focus_map, self._rules.percent))
         self.status = replace(self.status, refused=self.status.refused + 1)
         self._say(f"refused: {reason}")
 
@@ -234,4 +252,5 @@ class DecisionLoop:
             opened=opened,
         )
         if state.mode is not before.mode:
+            self._audit.state("gate", "gate", mode=state.mode.value, open=state.enabled, reason=state.reason)
             log.info(self.status.line())

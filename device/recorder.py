@@ -8,9 +8,12 @@ import threading
 import uuid
 from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from calibration.profile import Profile
+from device.audit.notes import SILENT, Notes
+from device.audit.wording import capture
 from device.capture import CaptureContext, CaptureJob, record_of
 from device.clock import SECOND, Clock, MonotonicClock
 from device.config import StoreConfig
@@ -66,10 +69,12 @@ class Recorder:
         clock: Clock,
         origin: Origin | None = None,
         queue_limit: int = QUEUE_LIMIT,
+        audit: Notes = SILENT,
     ) -> None:
         self._store = store
         self._context = context
         self._clock = clock
+        self._audit = audit
         self._origin = origin or Origin()
         self._jobs: queue.Queue[CaptureJob] = queue.Queue(queue_limit)
         self._results: queue.SimpleQueue[CaptureResult] = queue.SimpleQueue()
@@ -121,7 +126,7 @@ class Recorder:
             now_ns = self._clock.now_ns()
             self._hear_of_examinations(now_ns)
             if job is not None:
-                self._results.put(self._process(job))
+                self._tell(self._process(job))
             elif self._unsaved and now_ns >= self._retry_at_ns:
                 self._retry(now_ns)
             if job is not None or now_ns >= self._space_at_ns:
@@ -140,7 +145,7 @@ class Recorder:
         with self._working:
             self._retry(self._clock.now_ns())
             for lost in self._unsaved:
-                self._results.put(_result(lost, ok=False, message="lost: it could not be saved before the end"))
+                self._tell(_result(lost, ok=False, message="lost: it could not be saved before the end"))
             self._unsaved.clear()
             self._store.close()
 
@@ -161,14 +166,15 @@ class Recorder:
                 write_mark(self._store.folder, self._origin.boot_id, ended, self._store.files)
             except FocusgateError as error:
                 message = f"the examination is ended, but not after a restart: {error}"
-                self._results.put(CaptureResult(ok=False, record=None, message=message, frame_id=0))
+                self._tell(CaptureResult(ok=False, record=None, message=message, frame_id=0))
         mark = read_mark(self._store.folder, self._origin.boot_id, now_ns)
         if mark is not None:
             self._facts = with_fact(self._facts, mark)
 
     def _process(self, job: CaptureJob) -> CaptureResult:
         with job.frame as frame:
-            session_id = examination_at(self._facts, frame.exposed_ns) or new_capture_id()
+            known = examination_at(self._facts, frame.exposed_ns)
+            session_id = known or new_capture_id()
             try:
                 record = record_of(
                     job,
@@ -183,17 +189,25 @@ class Recorder:
                 return CaptureResult(ok=False, record=None, message=f"not saved: {error}", frame_id=frame.id)
         image = _Unsaved(jpeg, record, frame.id)
         self._facts = with_fact(self._facts, Fact(record.exposed_ns, session_id))
+        if known is None:
+            self._audit.note("examination", what="opened", by="capture", session_id=session_id)
         try:
-            self._store.save_encoded(jpeg, record)
+            saved = self._store.save_encoded(jpeg, record)
         except StorageError as error:
             return self._keep(image, error)
+        self._audit.note("saved", **capture(saved.record, saved.seal))
         return _result(image, ok=True, message="saved")
+
+    def _tell(self, result: CaptureResult) -> None:
+        if not result.ok:
+            self._audit.note("failed", message=result.message)
+        self._results.put(result)
 
     def _keep(self, image: _Unsaved, error: StorageError) -> CaptureResult:
         """Hold on to the image. The oldest of too many is given up, and that is said."""
         if len(self._unsaved) >= UNSAVED_LIMIT:
             lost = self._unsaved.popleft()
-            self._results.put(_result(lost, ok=False, message="lost: it could not be saved, nor kept any longer"))
+            self._tell(_result(lost, ok=False, message="lost: it could not be saved, nor kept any longer"))
         self._unsaved.append(image)
         self._retry_at_ns = self._clock.now_ns() + RETRY_NS
         message = f"not saved yet, kept in memory and tried again: {error}"
@@ -205,11 +219,12 @@ class Recorder:
         while self._unsaved:
             image = self._unsaved[0]
             try:
-                self._store.save_encoded(image.jpeg, image.record)
+                saved = self._store.save_encoded(image.jpeg, image.record)
             except StorageError:
                 return
             self._unsaved.popleft()
-            self._results.put(_result(image, ok=True, message="saved after all"))
+            self._audit.note("saved", **capture(saved.record, saved.seal))
+            self._tell(_result(image, ok=True, message="saved after all"))
 
 
 def open_recorder(
@@ -222,6 +237,8 @@ def open_recorder(
     camera_id: str,
     percent: int,
     clock: Clock,
+    origin: Origin | None = None,
+    audit: Notes = SILENT,
 ) -> Recorder:
     """The recorder of a run, its store opened and repaired. `folder` goes before the configuration's.
 
@@ -235,12 +252,28 @@ def open_recorder(
         profile_id=profile.name if profile else None,
         profile_sha256=profile.sha256() if profile else None,
     )
-    store = Store.open(folder or (Path(config.folder) if config.folder else default_store()))
+    store = Store.open(store_folder(config, folder))
     for line in store.repair.lines():
         log.warning("store: %s", line)
-    # a clock that is not this machine's has times that mean nothing beside those of its boot
-    origin = Origin() if isinstance(clock, MonotonicClock) else Origin(boot_id=str(uuid.uuid4()))
-    return Recorder(store, context, clock=clock, origin=origin, queue_limit=config.queue)
+    origin = origin or origin_of(clock)
+    return Recorder(store, context, clock=clock, origin=origin, queue_limit=config.queue, audit=audit)
+
+
+def store_folder(config: StoreConfig, folder: Path | None = None) -> Path:
+    """Where the captures of a run lie, and its audit log: `folder`, else the configuration's, else the user's."""
+    return folder or (Path(config.folder) if config.folder else default_store())
+
+
+def origin_of(clock: Clock) -> Origin:
+    """The boot that the times of `clock` belong to: a clock that is not this machine's has a boot of its own."""
+    if isinstance(clock, MonotonicClock):
+        return Origin()
+    began, began_ns = datetime.now(UTC), clock.now_ns()
+
+    def wall_now() -> datetime:
+        return began + timedelta(microseconds=(clock.now_ns() - began_ns) // 1000)
+
+    return Origin(boot_id=str(uuid.uuid4()), wall_now=wall_now)
 
 
 def _facts_of(store: Store, boot_id: str) -> tuple[Fact, ...]:

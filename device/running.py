@@ -54,6 +54,7 @@ def run_threads(device: Device, seconds: float | None, on_tick: Callable[[], boo
             ("vision", device.vision.tick),
             ("decision", decision_tick),
             ("recorder", device.recorder.tick),
+            *([("audit", device.audit.tick)] if device.audit is not None else []),
         )
     ]
     for thread in threads:
@@ -105,6 +106,8 @@ def _decide_until(device: Device, clock: FakeClock, until_ns: int) -> None:
         device.supervise()
         device.decision.tick()
         device.recorder.drain()
+        if device.audit is not None:
+            device.audit.tick(0.0)
         if clock.now_ns() + TICK_NS >= until_ns:
             return
         clock.advance_ns(TICK_NS)

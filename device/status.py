@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field
 
+from device.audit.notes import SILENT, Notes
 from device.clock import MS, SECOND
 from device.frame import ExposureInfo
 from device.gate import GateState
@@ -16,17 +17,21 @@ from models.focusmap import FocusMap
 class Faults:
     """Why the gate cannot work, by part. Any thread may raise or clear its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, audit: Notes = SILENT) -> None:
+        self._audit = audit
         self._by_part: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def raise_(self, part: str, message: str) -> None:
         with self._lock:
+            if self._by_part.get(part) != message:
+                self._audit.state("fault", part, raised=True, message=message)
             self._by_part[part] = message
 
     def clear(self, part: str) -> None:
         with self._lock:
-            self._by_part.pop(part, None)
+            if self._by_part.pop(part, None) is not None:
+                self._audit.state("fault", part, raised=False)
 
     def current(self) -> str | None:
         """All of them in one line, or None."""
@@ -73,9 +78,11 @@ class Status:
     opened: int = 0
     saved: int = 0
     refused: int = 0
+    audit_trouble: str | None = None  # why the audit log is not written now; captures go on without it
     captures_left: int | None = None  # that fit before the reserve of the disk; None: the disk does not answer
 
     def line(self) -> str:
         """The state in one line, for the journal."""
         why = f": {self.gate.reason}" if self.gate.reason else ""
-        return f"{self.gate.mode}{why} ({self.judged_fps:.1f} frames/s, {self.age_ns / MS:.0f} ms)"
+        audit = "; the audit log is not written" if self.audit_trouble else ""
+        return f"{self.gate.mode}{why} ({self.judged_fps:.1f} frames/s, {self.age_ns / MS:.0f} ms){audit}"

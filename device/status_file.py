@@ -53,6 +53,7 @@ class StatusRecord(BaseModel):
     last_capture: str
     last_message: str
     captures_left: int | None = None
+    audit_trouble: str | None = None
 
 
 def record_of(status: Status, now_ns: int, boot_id: str) -> StatusRecord:
@@ -83,6 +84,7 @@ def record_of(status: Status, now_ns: int, boot_id: str) -> StatusRecord:
         last_capture=status.last_capture,
         last_message=status.last_message,
         captures_left=status.captures_left,
+        audit_trouble=status.audit_trouble,
     )
 
 

@@ -94,9 +94,9 @@ class AuditLog:
             return self.head
         with self._alone("write the audit log"):
             tail = self._look()
-            first = [] if tail.flaw is None else [Note(tail.flaw.kind, now_ns, tail.flaw.data)]
+            first = [] if tail.flaw is None else [Note(tail.flaw.kind, notes[0].at_ns, tail.flaw.data)]
             if tail.number == 0 and tail.flaw is None:
-                first = [Note(CREATED, now_ns, {"log_id": os.urandom(16).hex()})]
+                first = [Note(CREATED, notes[0].at_ns, {"log_id": os.urandom(16).hex()})]
             records = self._records([*first, *notes], tail.link, now_ns)
             data = b"".join(record.line() for record in records)
             if first or tail.size + len(data) > self._file_bytes:

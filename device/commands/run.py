@@ -99,9 +99,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
     from calibration.profile import Profile, load_profile
     from device import app
+    from device.audit.journal import Journal, kept
+    from device.audit.log import AuditLog
     from device.clock import FakeClock, MonotonicClock
-    from device.recorder import Recorder, open_recorder
+    from device.recorder import Recorder, open_recorder, origin_of, store_folder
     from device.script import load_script
+    from device.store.files import AUDIT
     from models.classifier import Judging
     from models.onnx_classifier import load_classifier
 
@@ -119,7 +122,11 @@ def _run(arguments: argparse.Namespace) -> int:
     with ExitStack() as stack:
         trace = stack.enter_context(_open_trace(arguments.trace)) if arguments.trace else None
         clock = FakeClock() if arguments.instant else MonotonicClock()
-        clock = FakeClock() if arguments.instant else MonotonicClock()
+        origin = origin_of(clock)
+        folder = store_folder(config.store, arguments.store)
+        private = (str(folder), str(folder.resolve()), *_paths(config.model_dump()))
+        audit = Journal(lambda: AuditLog(folder / AUDIT, origin), clock, origin, private=private)
+        stack.enter_context(kept(audit, folder / AUDIT))
 
         def recorder_of(judging: Judging, profile: Profile | None, camera_id: str) -> Recorder:
             return open_recorder(
@@ -131,11 +138,22 @@ def _run(arguments: argparse.Namespace) -> int:
                 camera_id=camera_id,
                 percent=config.gate.percent,
                 clock=clock,
+                origin=origin,
+                audit=audit,
             )
 
-        device = app.build(config, classifier, recorder_of, clock, profile=profile, script=script, trace=trace)
+        device = app.build(
+            config, classifier, recorder_of, clock, profile=profile, script=script, trace=trace, audit=audit
+        )
         stack.callback(device.close)
         return _drive(device, config, arguments)
+
+
+def _paths(values: object) -> list[str]:
+    """All texts of a configuration that are paths."""
+    if isinstance(values, dict):
+        return [path for value in values.values() for path in _paths(value)]
+    return [values] if isinstance(values, str) and ("/" in values or Path(values).exists()) else []
 
 
 def _open_trace(path: Path) -> IO[str]:

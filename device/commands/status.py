@@ -50,6 +50,8 @@ def lines(record: StatusRecord) -> Iterator[str]:
     yield f"captures   {record.saved} saved, {record.refused} refused; last: {record.last_capture or 'none'}"
     if record.captures_left is not None:
         yield f"disk       {Space(record.captures_left).line()}"
+    if record.audit_trouble:
+        yield f"audit      not written: {record.audit_trouble}"
     if record.last_message:
         yield f"message    {record.last_message}"
 

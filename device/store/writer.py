@@ -53,6 +53,7 @@ class Saved:
     record: CaptureRecord
     path: Path
     sha256: str  # of the whole file, as sha256sum tells it
+    seal: str  # as the file carries it
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class Store:
                 raise
         self._ids.add(record.capture_id)
         self._largest_bytes = max(self._largest_bytes, len(jpeg))
-        return Saved(record, path, hashlib.sha256(jpeg).hexdigest())
+        return Saved(record, path, hashlib.sha256(jpeg).hexdigest(), entry.seal)
 
     def space(self, about_bytes: int = 0) -> Space:
         """The room that there is now. Raises StorageError."""
