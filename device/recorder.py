@@ -17,11 +17,11 @@ from device.audit.wording import capture
 from device.capture import CaptureContext, CaptureJob, record_of
 from device.clock import SECOND, Clock, MonotonicClock
 from device.config import StoreConfig
-from device.store.catalogue import SHORT_ID, default_store
+from device.store.catalogue import SHORT_ID, count_plain, default_store
 from device.store.examination import Fact, examination_at, read_mark, with_fact, write_mark
-from device.store.jpeg import encode
 from device.store.origin import Origin
 from device.store.records import CaptureRecord, new_capture_id
+from device.store.sealing import load_recipient
 from device.store.space import Room, Space
 from device.store.writer import Store
 from models.classifier import Classifier, Judging
@@ -49,7 +49,7 @@ class CaptureResult:
 
 @dataclass(frozen=True, slots=True)
 class _Unsaved:
-    jpeg: bytes
+    jpeg: bytes  # already sealed where captures are
     record: CaptureRecord
     frame_id: int
 
@@ -184,7 +184,7 @@ class Recorder:
                     sequence=self._store.next_sequence(),
                     now_ns=self._clock.now_ns(),
                 )
-                jpeg = encode(frame.still(), record)
+                jpeg = self._store.encode(frame.still(), record)
             except FocusgateError as error:
                 return CaptureResult(ok=False, record=None, message=f"not saved: {error}", frame_id=frame.id)
         image = _Unsaved(jpeg, record, frame.id)
@@ -252,9 +252,13 @@ def open_recorder(
         profile_id=profile.name if profile else None,
         profile_sha256=profile.sha256() if profile else None,
     )
-    store = Store.open(store_folder(config, folder))
+    recipient = load_recipient(Path(config.seal_to)) if config.seal_to else None
+    store = Store.open(store_folder(config, folder), recipient=recipient)
     for line in store.repair.lines():
         log.warning("store: %s", line)
+    plain = count_plain(store.folder) if recipient is not None else 0
+    if plain:
+        log.warning("store: %d captures from before sealing lie there for all to see; export and delete them", plain)
     origin = origin or origin_of(clock)
     return Recorder(store, context, clock=clock, origin=origin, queue_limit=config.queue, audit=audit)
 

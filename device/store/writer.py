@@ -40,6 +40,7 @@ from device.store.files import (
 from device.store.index import Entry, Index, IndexDamagedError, set_aside
 from device.store.jpeg import encode, seal_of
 from device.store.records import CaptureRecord
+from device.store.sealing import HEAD_BYTES, TRAILER_BYTES, Recipient, glance, is_sealed, seal_image
 from device.store.space import Room, Space, space_of
 from models.errors import InputError, StorageError
 
@@ -80,10 +81,20 @@ class Repair:
 
 
 class Store:
-    """The one writer of a folder of captures. Not for two threads at once."""
+    """The one writer of a folder of captures, sealed to `recipient` if there is one. Not for two threads at once."""
 
-    def __init__(self, folder: Path, files: FileOps, index: Index, lock_fd: int, repair: Repair) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        files: FileOps,
+        index: Index,
+        lock_fd: int,
+        repair: Repair,
+        *,
+        recipient: Recipient | None,
+    ) -> None:
         self.folder = folder
+        self.recipient = recipient
         self.repair = repair
         self.files = files
         self._index = index
@@ -97,7 +108,7 @@ class Store:
         self._largest_bytes = max((entry.bytes for entry in entries), default=0)
 
     @classmethod
-    def open(cls, folder: Path, files: FileOps | None = None) -> Self:
+    def open(cls, folder: Path, files: FileOps | None = None, recipient: Recipient | None = None) -> Self:
         """Open or make the store, alone, and put right what a crash left. Raises StorageError."""
         files = files or POSIX
         with storage_errors("open the store", folder, "no capture can be saved"), contextlib.ExitStack() as stack:
@@ -115,7 +126,7 @@ class Store:
             index, repair = _open_index(files, folder)
             stack.callback(index.close)
             keep_ballast(files, folder)
-            store = cls(folder, files, index, lock_fd, replace(repair, swept=len(left)))
+            store = cls(folder, files, index, lock_fd, replace(repair, swept=len(left)), recipient=recipient)
             stack.pop_all()
             return store
 
@@ -126,32 +137,37 @@ class Store:
 
     def save(self, rgb: NDArray[np.uint8], record: CaptureRecord) -> Saved:
         """Encode and keep one capture; see `encode` and `save_encoded`."""
-        return self.save_encoded(encode(rgb, record), record)
+        return self.save_encoded(self.encode(rgb, record), record)
 
-    def save_encoded(self, jpeg: bytes, record: CaptureRecord) -> Saved:
+    def encode(self, rgb: NDArray[np.uint8], record: CaptureRecord) -> bytes:
+        """The file of a capture in the form that this store keeps. Raises InputError as `device.store.jpeg.encode`."""
+        jpeg = encode(rgb, record)
+        return jpeg if self.recipient is None else seal_image(jpeg, record, self.recipient)
+
+    def save_encoded(self, data: bytes, record: CaptureRecord) -> Saved:
         """Keep one capture, made by `encode` from this record. Durable when this returns.
 
         Raises StorageError: nothing was saved, or at most a whole file is left on a disk that lets nothing be
         removed. The next attempt uses a new file.
         """
-        path = image_path(self.folder, record.capture_id)
+        path = image_path(self.folder, record.capture_id, sealed=is_sealed(data))
         with storage_errors("save the capture", self.folder, NOTHING_SAVED):
             if record.capture_id in self._ids:
                 raise StorageError(f"{path}: this capture is saved already; {NOTHING_SAVED} twice")
-            full = self.refusal(len(jpeg))
+            full = self.refusal(len(data))
             if full is not None:
                 raise StorageError(full)
             self._make_shard(path.parent)
-            entry = Entry.of(record, len(jpeg), seal_of(jpeg, path))
+            entry = _entry_of(data, record, path)
             try:
-                write_durably(self.files, path, jpeg)
+                write_durably(self.files, path, data)
                 self._list(entry)
             except (OSError, sqlite3.Error):
                 take_back(self.files, path)  # so that "not saved" is true
                 raise
         self._ids.add(record.capture_id)
-        self._largest_bytes = max(self._largest_bytes, len(jpeg))
-        return Saved(record, path, hashlib.sha256(jpeg).hexdigest(), entry.seal)
+        self._largest_bytes = max(self._largest_bytes, len(data))
+        return Saved(record, path, hashlib.sha256(data).hexdigest(), entry.seal)
 
     def space(self, about_bytes: int = 0) -> Space:
         """The room that there is now. Raises StorageError."""
@@ -190,6 +206,14 @@ class Store:
         except IndexDamagedError as error:
             self._index.close()
             self._index, self.repair = _rebuild_index(self.files, self.folder, str(error))
+
+
+def _entry_of(data: bytes, record: CaptureRecord, path: Path) -> Entry:
+    """The row of a capture that was encoded just now: nothing needs to be checked."""
+    if not is_sealed(data):
+        return Entry.of(record, len(data), seal_of(data, path))
+    card, seal = glance(data[:HEAD_BYTES], data[-TRAILER_BYTES:], len(data), path)
+    return card.entry(len(data), seal)
 
 
 def _make_root(files: FileOps, folder: Path) -> None:
