@@ -24,6 +24,7 @@ from device.commands import (
     session,
     status,
     train,
+    verify,
 )
 from device.commands import eval as eval_command
 from models.errors import ExitCode, FocusgateError
@@ -55,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
         run,
         check,
         captures,
+        verify,
         seal,
         session,
         status,

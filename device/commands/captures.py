@@ -170,6 +170,7 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _delete(arguments: argparse.Namespace) -> int:
     """Asks, with numbers, unless told not to; never touches a capture that was not named."""
+    from device.audit.command import note_now, of_deletion
     from device.store.deletion import delete
 
     listing = _listing(arguments)
@@ -181,8 +182,12 @@ def _delete(arguments: argparse.Namespace) -> int:
     what = f"{len(wanted)} of {len(listing.entries)} captures ({len(sessions)} examinations, {megabytes:.1f} MB)"
     if not arguments.yes and not _agreed(f"Delete {what} from {listing.folder} for good?", len(wanted)):
         raise InputError(f"{what} are still there; nothing was deleted")
+    told = of_deletion([entry.capture_id for entry in wanted], len(sessions))
+    unwritten = note_now(listing.folder, "deletion", *told)
     with progress_bar("deleting") as progress:
         delete(listing.folder, wanted, progress)
+    if unwritten is not None and note_now(listing.folder, "deletion", *told) is not None:  # a full disk has room now
+        print(f"focusgate: the deletion is not in the audit log: {unwritten}", file=sys.stderr)
     print(f"{what} deleted from {listing.folder}; the deletion is recorded there")
     return ExitCode.OK
 

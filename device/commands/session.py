@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -66,11 +67,16 @@ def _folder(arguments: argparse.Namespace) -> Path:
 
 
 def _say(arguments: argparse.Namespace, session_id: str | None) -> None:
+    from device.audit.command import note_now
     from device.clock import MonotonicClock
     from device.store.examination import Fact, write_mark
     from device.store.origin import read_boot_id
 
     write_mark(_folder(arguments), read_boot_id(), Fact(MonotonicClock().now_ns(), session_id))
+    told = {"what": "opened", "session_id": session_id} if session_id else {"what": "ended"}
+    unwritten = note_now(_folder(arguments), "examination", told | {"by": "command"})
+    if unwritten is not None:
+        print(f"focusgate: this is not in the audit log: {unwritten}", file=sys.stderr)
 
 
 def _open(arguments: argparse.Namespace) -> int:
