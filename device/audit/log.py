@@ -94,7 +94,11 @@ class AuditLog:
             return self.head
         with self._alone("write the audit log"):
             tail = self._look()
-            first = [] if tail.flaw is None else [Note(tail.flaw.kind, notes[0].at_ns, tail.flaw.data)]
+            first = (
+                []
+                if tail.flaw is None
+                else [Note(tail.flaw.kind, notes[0].at_ns, {"found": tail.flaw.found, **tail.flaw.data})]
+            )
             if tail.number == 0 and tail.flaw is None:
                 first = [Note(CREATED, notes[0].at_ns, {"log_id": os.urandom(16).hex()})]
             records = self._records([*first, *notes], tail.link, now_ns)
@@ -135,7 +139,7 @@ class AuditLog:
         except OSError as error:
             with contextlib.suppress(OSError):
                 again(self._files.truncate, fd, tail.size)
-            told = {"found": "a write failed", "file": tail.number, "kept_bytes": tail.size, "errno": error.errno}
+            told = {"file": tail.number, "kept_bytes": tail.size, "errno": error.errno}
             self._tail = replace(tail, flaw=Flaw(REPAIRED, "a write failed", told))
             raise
         finally:

@@ -82,7 +82,6 @@ def read_tail(folder: Path) -> Tail:
     if not found:
         return Tail(number, good, last)
     told = {
-        "found": found,
         "file": number,
         "kept_bytes": good,
         "rest_bytes": len(rest),
