@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -95,10 +96,7 @@ class Journal:
 
     def tick(self, timeout_s: float = 0.1) -> None:
         """Take what was told, waiting at most `timeout_s` for something; write what is due."""
-        try:
-            first = self._told.get(timeout=timeout_s) if timeout_s > 0.0 else self._told.get_nowait()
-        except queue.Empty:
-            first = None
+        first = self._first(timeout_s)
         with self._working:
             now_ns = self._clock.now_ns()
             if first is not None:
@@ -130,12 +128,23 @@ class Journal:
             with self._count_lock:
                 self._lost += 1
 
+    def _first(self, timeout_s: float) -> _Told | None:
+        if len(self._pending) >= self._limit:  # the disk refuses, and memory is bounded: the queue may fill up
+            time.sleep(timeout_s)
+            return None
+        try:
+            return self._told.get(timeout=timeout_s) if timeout_s > 0.0 else self._told.get_nowait()
+        except queue.Empty:
+            return None
+
     def _work(self, now_ns: int) -> None:
         while len(self._pending) < self._limit:
             try:
                 self._take(self._told.get_nowait(), now_ns)
             except queue.Empty:
                 break
+        if len(self._pending) >= self._limit:
+            return  # what is lost is counted on; what is so will still be so
         with self._count_lock:
             lost, self._lost = self._lost, 0
         if lost:
