@@ -110,10 +110,14 @@ class Journal:
         """Write all that waits. What cannot be written is lost, and said."""
         with self._working:
             now_ns = self._clock.now_ns()
-            self._work(now_ns)
-            self._release(now_ns)
-            if self._pending:
-                self._write(now_ns)
+            while True:
+                self._work(now_ns)
+                self._release(now_ns)
+                waiting = len(self._pending)
+                if waiting:
+                    self._write(now_ns)
+                if not waiting or self._pending:
+                    break
             if self._pending:
                 log.error("audit: %d records are lost: %s", len(self._pending), self.trouble)
             if self._log is not None:

@@ -186,8 +186,8 @@ def test_a_disk_that_fails_for_long_costs_bounded_memory_and_the_loss_is_counted
         desk.journal.note("press")
         desk.tick(10 * MS)
     desk.log.failing = False
-    desk.tick(RETRY_NS)
-    desk.tick(RETRY_NS)
+    desk.clock.advance_ns(RETRY_NS)
+    desk.journal.close()
     lost = sum(int(str(note.data["lost"])) for note in desk.log.notes if note.kind == "gap")
     assert desk.log.kinds().count("press") + lost == 1000
     assert desk.log.kinds().count("press") <= 2 * 50 + 2
