@@ -24,6 +24,7 @@ from device.commands import (
     session,
     status,
     train,
+    update,
     verify,
 )
 from device.commands import eval as eval_command
@@ -68,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         eval_command,
         eval_scenes,
         train,
+        update,
     ):
         module.add_parser(commands)
     return top
