@@ -120,8 +120,12 @@ switch_release() {
     old=$(readlink "$app/venv" || true)
     ln -sfn "$app/venv/bin/focusgate" /usr/local/bin/focusgate
     [ "$old" != "$new" ] || return 0
+    sync # the release is on the card before anything points to it
     ln -sfn "$new" "$app/venv.new"
     mv -T "$app/venv.new" "$app/venv"
+    [ -z "$old" ] || ln -sfn "$old" "$app/previous" # for 'focusgate update --roll-back'
+    rm -f "$app/trial"
+    sync "$app"
     for each in "$app"/releases/*; do # the one before stays, to go back to
         case releases/$(basename "$each") in "$new" | "$old") ;; *) rm -rf "$each" ;; esac
     done
@@ -133,6 +137,8 @@ put_new() { if [ -e "$root$2" ]; then say "$2 is there already and stays as it i
 put_files() {
     put "$here/focusgate.service" /etc/systemd/system/focusgate.service
     put "$here/focusgate-guard.service" /etc/systemd/system/focusgate-guard.service
+    put "$here/focusgate-recover.service" /etc/systemd/system/focusgate-recover.service
+    install -D -m 0755 "$here/recover.sh" "$root$app/recover.sh"
     put "$here/focusgate.sysusers" /etc/sysusers.d/focusgate.conf
     put "$here/focusgate.tmpfiles" /etc/tmpfiles.d/focusgate.conf
     put "$here/60-focusgate.rules" /etc/udev/rules.d/60-focusgate.rules
@@ -155,7 +161,7 @@ make_users_and_folders() {
 }
 
 enable_and_start() {
-    systemctl enable --quiet focusgate-guard.service focusgate.service
+    systemctl enable --quiet focusgate-recover.service focusgate-guard.service focusgate.service
     if [ ! -d /run/systemd/system ] || [ $start = no ]; then
         say "installed and enabled; it starts at the next boot"
         return

@@ -20,11 +20,11 @@ if [ -z "$root" ]; then
     if [ -d /run/systemd/system ]; then
         systemctl stop focusgate.service focusgate-guard.service 2>/dev/null || true
     fi
-    systemctl disable --quiet focusgate.service focusgate-guard.service 2>/dev/null || true
+    systemctl disable --quiet focusgate.service focusgate-guard.service focusgate-recover.service 2>/dev/null || true
 fi
 
-rm -f "$root"/etc/systemd/system/{focusgate,focusgate-guard}.service "$root/etc/systemd/system/focusgate.service.d/back-off.conf" \
-    "$root"/etc/systemd/system/multi-user.target.wants/{focusgate,focusgate-guard}.service \
+rm -f "$root"/etc/systemd/system/{focusgate,focusgate-guard,focusgate-recover}.service "$root/etc/systemd/system/focusgate.service.d/back-off.conf" \
+    "$root"/etc/systemd/system/multi-user.target.wants/{focusgate,focusgate-guard,focusgate-recover}.service \
     "$root/etc/sysusers.d/focusgate.conf" "$root/etc/tmpfiles.d/focusgate.conf" \
     "$root/etc/udev/rules.d/60-focusgate.rules" "$root/etc/systemd/system.conf.d/focusgate-watchdog.conf"
 rmdir "$root/etc/systemd/system/focusgate.service.d" 2>/dev/null || true

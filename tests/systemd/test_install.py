@@ -35,6 +35,7 @@ def test_staging_puts_every_file_where_the_system_looks_for_it(tmp_path: Path) -
         "etc/focusgate/board.env",
         "etc/focusgate/focusgate.toml",
         "etc/systemd/system/focusgate-guard.service",
+        "etc/systemd/system/focusgate-recover.service",
         "etc/systemd/system/focusgate.service",
         "etc/systemd/system.conf.d/focusgate-watchdog.conf",
         "etc/sysusers.d/focusgate.conf",
@@ -43,6 +44,7 @@ def test_staging_puts_every_file_where_the_system_looks_for_it(tmp_path: Path) -
         "opt/focusgate/doc/board.md",
         "opt/focusgate/doc/images/wiring.png",
         "opt/focusgate/doc/images/wiring.svg",
+        "opt/focusgate/recover.sh",
     }
 
 
