@@ -36,13 +36,15 @@ examples:
   focusgate scenes                                    2,000 scenes, three frames of each; about 20 minutes on one core
   focusgate scenes --scenes 100 --html scenes.html    a quick look, with plots and the worst frames
   focusgate scenes --size 2592x1944 --workers 4       the full sensor
+  focusgate scenes --any-aperture                     f/1.4 to f/8
   focusgate scenes --criterion-px 1.5 --json > s.json another criterion; every figure and frame, for a program
 
 Each scene is a random world: tilt, relief, light, glare, hand, focus and f-number. Its frames are exposed at random
 moments of the hand's approach. A smaller frame is a smaller sensor of the same pixels: blur and noise in px are the
 same, but the rim of the field crosses more of its tiles. A tile is truly in focus if its blur radius is at most the
-criterion. The verdict is the one that 'focusgate check' gives for a single frame, the field of view being known. The
-same --seed gives the same figures, whatever the number of workers.
+criterion. Apertures at which diffraction alone takes more than three quarters of the criterion are left out, as a
+device would not use them, unless --any-aperture asks for them. The verdict is the one that 'focusgate check' gives for
+a single frame, the field of view being known. The same --seed gives the same figures, whatever the number of workers.
 """
 
 
@@ -59,6 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--size", default=DEFAULT_SIZE, metavar="WxH", help=f"of a frame, px (default: {DEFAULT_SIZE})")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="other scenes (default: 0)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    parser.add_argument("--any-aperture", action="store_true", help="also those with too much diffraction")
     parser.add_argument("--criterion-px", type=float, metavar="X", help="largest blur radius in focus, px")
     parser.add_argument("--threshold", type=float, metavar="P", help="smallest p_in_focus that counts")
     parser.add_argument("--model", type=Path, metavar="PATH", help="manifest of another model than the one shipped")
@@ -88,7 +91,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from device.simulation.judged import RENDERED_WITHIN, SceneTask, world_seed
-    from device.simulation.settings import LARGEST_PX
+    from device.simulation.settings import F_NUMBERS, LARGEST_PX, usable_f_numbers
     from models.classifier import Judging
     from models.evaluation.frames_report import Run, report_of
     from models.onnx_classifier import load_classifier
@@ -107,13 +110,25 @@ def _run(arguments: argparse.Namespace) -> int:
         _within("--size: a side of", side, LEAST_TILES * classifier.tile_px, LARGEST_PX)
     judging = Judging(criterion_px=arguments.criterion_px, threshold=arguments.threshold)
     criterion_px, threshold = limits(judging, classifier.manifest)
+    apertures = F_NUMBERS if arguments.any_aperture else usable_f_numbers(criterion_px)
+    if not apertures:
+        raise InputError(f"criterion {criterion_px:g} px: diffraction takes it all; give --any-aperture")
     tasks = [
-        SceneTask(world_seed(seed, number), width, height, per_scene, judging, arguments.model, arguments.unsigned)
+        SceneTask(
+            seed=world_seed(seed, number),
+            width=width,
+            height=height,
+            frames=per_scene,
+            judging=judging,
+            f_numbers=apertures,
+            model=arguments.model,
+            unsigned=arguments.unsigned,
+        )
         for number in range(scenes)
     ]
     frames = _judged(tasks, workers)
     model = {"name": classifier.name, "version": classifier.manifest.version, "sha256": classifier.sha256}
-    run = Run(scenes, per_scene, width, height, seed, RENDERED_WITHIN)
+    run = Run(scenes, per_scene, width, height, seed, apertures, RENDERED_WITHIN)
     report = report_of(frames, run, model, criterion_px, threshold)
     if arguments.json:
         print(json.dumps(report, allow_nan=False))

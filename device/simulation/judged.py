@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from device.clock import SECOND
 from device.simulation.hand import pose_at
-from device.simulation.settings import WorldSettings
+from device.simulation.settings import F_NUMBERS, WorldSettings
 from device.simulation.world import Seen, SimulatedWorld, TrueFocus
 from models.classifier import Judging
 from models.errors import InputError
@@ -53,6 +53,7 @@ class SceneTask:
 
     seed      of the world
     frames    how many of it
+    f_numbers which apertures are drawn from
     model     manifest, None for the one shipped; `unsigned` takes it without a signature
     """
 
@@ -61,6 +62,7 @@ class SceneTask:
     height: int
     frames: int
     judging: Judging
+    f_numbers: tuple[float, ...] = F_NUMBERS
     model: Path | None = None
     unsigned: bool = False
 
@@ -149,7 +151,7 @@ def show(task: SceneTask, number: int) -> Shown:
 
 def settings_of(task: SceneTask) -> WorldSettings:
     """The task's world."""
-    return WorldSettings.varied(task.seed, width=task.width, height=task.height)
+    return WorldSettings.varied(task.seed, task.f_numbers, width=task.width, height=task.height)
 
 
 def _judge(world: SimulatedWorld, at_ns: int, task: SceneTask) -> Judged:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from device.simulation.hand import HandMotion
-from device.simulation.optics import ExposureLimits, Lens
+from device.simulation.optics import ExposureLimits, Lens, diffraction_radius_px
 from models.errors import InputError
 
 F_NUMBERS = (1.4, 1.7, 2.0, 2.4, 2.8, 3.4, 4.0, 4.8, 5.6, 6.7, 8.0)
@@ -118,15 +119,17 @@ class WorldSettings:
         )
 
     @classmethod
-    def varied(cls, seed: int, **fixed: object) -> WorldSettings:
+    def varied(cls, seed: int, among: Sequence[float] = F_NUMBERS, **fixed: object) -> WorldSettings:
         """A world drawn at random: tilt, relief, light, glare, hand, focus and aperture; `fixed` goes before the draw.
+
+        The aperture is one `among` these, which must be positions of the iris.
 
         Meant for judging many single frames against the truth: the draws reach beyond what a good examination shows.
         """
         rng = np.random.default_rng([seed, _VARIED])
         drawn = cls(
             seed=seed,
-            f_number=float(rng.choice(F_NUMBERS)),
+            f_number=float(rng.choice(among)),
             tilt_mm=float(rng.triangular(0.0, 0.0, 4.0)),
             tilt_direction_deg=float(rng.uniform(0, 360)),
             dome_mm=float(rng.uniform(0.5, 4.0)),
@@ -144,6 +147,14 @@ class WorldSettings:
         return replace(drawn, **fixed)  # type: ignore[arg-type]
 
 
+def usable_f_numbers(criterion_px: float) -> tuple[float, ...]:
+    """The positions of the ordinary world's iris that leave defocus some room: where diffraction alone is at most
+    MOST_DIFFRACTION of the criterion (px). Beyond, a whole frame stands or falls with a few percent of blur."""
+    lens = WorldSettings().lens
+    return tuple(f for f in F_NUMBERS if diffraction_radius_px(lens, f) <= MOST_DIFFRACTION * criterion_px)
+
+
+MOST_DIFFRACTION = 0.75
 TREMOR_MM = 0.04
 DRIFT_MM = 0.25
 SWAY_MM = 0.6

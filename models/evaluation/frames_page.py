@@ -74,7 +74,8 @@ def summary(report: dict[str, Any]) -> list[str]:
     )
     return [
         f"{report['frames']} frames of {report['scenes']} random scenes, {report['width']}×{report['height']} px, "
-        f"seed {report['seed']}. In focus: blur radius at most {report['criterion_px']:g} px, p_in_focus at least "
+        f"f/{report['f_numbers'][0]:g} to f/{report['f_numbers'][-1]:g}, seed {report['seed']}. "
+        f"In focus: blur radius at most {report['criterion_px']:g} px, p_in_focus at least "
         f"{report['threshold']:g}; a frame opens the gate at {report['percent']} % of the judged tiles.",
         "True fraction: tiles whose true blur radius is at most the criterion, over all tiles of the field of view, "
         "whether anything could be judged in them or not. Where so said, over the judged tiles only. The truth leaves "

@@ -46,13 +46,15 @@ WHOLE_COUNTS = ("field_tiles", "judged_tiles", "in_focus", "true_tiles", "true_j
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What was asked for: scenes, frames of each, size in px, first seed, and by how much the truth may be out."""
+    """What was asked for: scenes, frames of each, size in px, first seed, apertures, and by how much the truth may be
+    out."""
 
     scenes: int
     frames_per_scene: int
     width: int
     height: int
     seed: int
+    f_numbers: tuple[float, ...]
     tolerance: float
 
 

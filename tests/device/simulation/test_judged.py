@@ -32,17 +32,17 @@ PATIENCE_S = 60
 
 @pytest.fixture
 def task(tiny: Path) -> SceneTask:
-    return SceneTask(3, WIDTH, HEIGHT, 2, Judging(criterion_px=3.0, threshold=0.4), tiny, unsigned=True)
+    return SceneTask(3, WIDTH, HEIGHT, 2, Judging(criterion_px=3.0, threshold=0.4), model=tiny, unsigned=True)
 
 
 def test_the_figures_do_not_depend_on_the_number_of_workers(tiny: Path) -> None:
-    tasks = [SceneTask(world_seed(0, n), WIDTH, HEIGHT, 1, Judging(), tiny, unsigned=True) for n in range(3)]
+    tasks = [SceneTask(world_seed(0, n), WIDTH, HEIGHT, 1, Judging(), model=tiny, unsigned=True) for n in range(3)]
     here = [judge_scene(task) for task in tasks]
     assert list(judge_scenes(tasks, 2)) == here
 
 
 def test_what_a_worker_refuses_is_told_by_its_parent(tmp_path: Path) -> None:
-    tasks = [SceneTask(0, WIDTH, HEIGHT, 1, Judging(), tmp_path / "none.json")]
+    tasks = [SceneTask(0, WIDTH, HEIGHT, 1, Judging(), model=tmp_path / "none.json")]
     with pytest.raises(ModelError, match=r"none\.json"):
         list(judge_scenes(tasks, 1))
 
@@ -54,7 +54,7 @@ from device.simulation.judged import SceneTask, judge_scenes
 from models.classifier import Judging
 
 if __name__ == "__main__":
-    tasks = [SceneTask(n, 192, 160, 1, Judging(), Path(sys.argv[1]), unsigned=True) for n in range(10**5)]
+    tasks = [SceneTask(n, 192, 160, 1, Judging(), model=Path(sys.argv[1]), unsigned=True) for n in range(10**5)]
     for _ in judge_scenes(tasks, 1):
         print(multiprocessing.active_children()[0].pid, flush=True)
 """

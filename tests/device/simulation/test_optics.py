@@ -25,7 +25,7 @@ from device.simulation.optics import (
     diffraction_radius_px,
     smear_px,
 )
-from device.simulation.settings import _RANGES, WorldSettings
+from device.simulation.settings import _RANGES, F_NUMBERS, WorldSettings, usable_f_numbers
 from models.errors import InputError
 
 LENS = Lens(focal_length_mm=2.8, focus_distance_mm=40.0, pixel_pitch_um=1.4, wavelength_nm=550.0)
@@ -164,6 +164,14 @@ def test_every_varied_world_can_be_and_is_the_same_each_time(seed: int) -> None:
     assert settings != WorldSettings.varied(seed + 1)
     assert WorldSettings.varied(seed, width=128, height=96) == replace(settings, width=128, height=96)
     assert all(low <= getattr(settings, name) <= high for name, low, high in _RANGES)
+
+
+def test_apertures_that_diffraction_spoils_are_not_usable() -> None:
+    lens, usable = WorldSettings().lens, usable_f_numbers(2.5)
+    assert usable == F_NUMBERS[: len(usable)]
+    assert diffraction_radius_px(lens, usable[-1]) <= 0.75 * 2.5 < diffraction_radius_px(lens, F_NUMBERS[len(usable)])
+    assert usable_f_numbers(0.1) == ()
+    assert {WorldSettings.varied(seed, (1.4, 2.0)).f_number for seed in range(20)} == {1.4, 2.0}
 
 
 def test_hands_of_different_seeds_move_differently() -> None:

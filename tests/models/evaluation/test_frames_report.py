@@ -44,7 +44,7 @@ def report() -> dict[str, Any]:
         frame(3, 60, 0, VerdictKind.CANNOT_JUDGE),
     ]
     model = {"name": "tiny <x>", "version": "1", "sha256": "0"}
-    return report_of(frames, Run(4, 1, 640, 480, 0, 0.06), model, 2.5, 0.5)
+    return report_of(frames, Run(4, 1, 640, 480, 0, (2.0, 2.8), 0.06), model, 2.5, 0.5)
 
 
 def test_the_report_is_plain_json_with_its_goals(report: dict[str, Any]) -> None:
@@ -60,7 +60,9 @@ def test_the_report_is_plain_json_with_its_goals(report: dict[str, Any]) -> None
 
 
 def test_a_goal_without_frames_is_neither_met_nor_missed() -> None:
-    only = report_of([frame(0, 60, 60, VerdictKind.PASS)], Run(1, 1, 640, 480, 0, 0.06), {"name": "m"}, 2.5, 0.5)
+    only = report_of(
+        [frame(0, 60, 60, VerdictKind.PASS)], Run(1, 1, 640, 480, 0, (2.8,), 0.06), {"name": "m"}, 2.5, 0.5
+    )
     assert {goal["figure"]: goal["met"] for goal in only["goals"]}["false_open"] is None
 
 
