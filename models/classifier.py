@@ -16,12 +16,14 @@ class Judging:
     threshold           smallest p_in_focus that counts, 0 to 1
     min_judged_percent  share of the field that must be judged for a verdict at all
     field               round field of view; None: the whole image
+    temperature         p_in_focus becomes sigmoid(logit / temperature) before the threshold; 1: as the model says
     """
 
     criterion_px: float | None = None
     threshold: float | None = None
     min_judged_percent: int = 40
     field: FieldOfView | None = None
+    temperature: float = 1.0
 
 
 class Classifier(Protocol):

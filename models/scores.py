@@ -31,6 +31,9 @@ ROUNDING = 1e-5
 FULL_SCALE = 255.0
 
 HALF = np.float32(0.5)
+CERTAIN = 1e-6
+"""As near as a probability comes to 0 or 1 before its odds are taken."""
+
 TINY = np.float32(1e-12)
 """Stands in for a step of zero: what C does not climb, it either spends below 1/2 or not."""
 
@@ -90,6 +93,16 @@ def probability_within(values: Float32, radii_px: Float32, radius_px: float) -> 
     below, above = values[..., left], values[..., right]
     between: Float32 = np.minimum(below + share * (above - below), above)
     return between
+
+
+def tempered(p: Float32, temperature: float) -> Float32:
+    """sigmoid(logit(p) / temperature), float32, where that is not 1 (Guo et al., ICML 2017): a device's own scale."""
+    if temperature == 1.0:
+        return p
+    held = np.clip(p.astype(np.float64), CERTAIN, 1.0 - CERTAIN)
+    odds = np.log(held) - np.log1p(-held)
+    scaled: Float32 = (1.0 / (1.0 + np.exp(-odds / temperature))).astype(np.float32)
+    return scaled
 
 
 def median_radius(values: Float32, steps: Float32, radii_px: Float32) -> Float32:
@@ -173,6 +186,8 @@ def limits(judging: Judging, manifest: Manifest) -> tuple[float, float]:
         )
     if not 0.0 < threshold <= 1.0:
         raise InputError(f"threshold {threshold:g}: allowed are probabilities above 0 to 1")
+    if not judging.temperature > 0.0:
+        raise InputError(f"temperature {judging.temperature:g}: allowed are numbers above 0")
     return criterion_px, threshold
 
 
@@ -197,7 +212,7 @@ def focus_map_of(
     return FocusMap(
         grid=grid,
         blur_px=median_radius(values, steps, radii_px),
-        p_in_focus=probability_within(values, radii_px, criterion_px),
+        p_in_focus=tempered(probability_within(values, radii_px, criterion_px), judging.temperature),
         cause=causes_of(detectable, mean_luma, saturated, manifest, inside),
         criterion_px=criterion_px,
         threshold=threshold,
