@@ -39,7 +39,8 @@ examples:
 
 exit codes:
   0 all well, or all images pass    1 an image does not pass    2 wrong input, option or configuration
-  3 camera    4 model    5 storage    6 pins, lamp or aperture    70 a defect of focusgate    130 interrupted
+  3 camera    4 model    5 storage    6 pins, lamp or aperture    70 a defect of focusgate
+  71 a thread stands still    130 interrupted
 """
 
 

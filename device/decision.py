@@ -12,6 +12,7 @@ from device.clock import MS, Clock
 from device.debounce import Debounced, debounce
 from device.frame import Frame
 from device.gate import (
+    Button,
     ButtonStuck,
     Capture,
     Event,
@@ -31,7 +32,19 @@ from device.pins.protocol import Buttons, Pins, Tone
 from device.recorder import CaptureJob, CaptureResult, Recorder
 from device.status import Faults, Status
 from device.store.examination import hold_ends_it
-from device.store.space import Room
+from device.store.space import LOW_CAPTURES, Room
+from device.supervision.faults import (
+    AUDIT_SILENT,
+    CAPTURE_STUCK,
+    NO_FRAME,
+    OVERRIDE_STUCK,
+    QUEUE_FULL,
+    ROOM_LOW,
+    SHUTTER_SILENT,
+    STORE_CLOSED,
+    coded,
+)
+from device.supervision.refusals import refusal_line
 from models.errors import HardwareError
 from models.focusmap import FocusMap
 from models.verdict import VerdictKind, verdict_of
@@ -96,7 +109,7 @@ class DecisionLoop:
         before = self._state
         pressed = self._poll_buttons(now_ns)
         newest = self._camera.newest.peek()
-        self._look_at_disk()
+        self._look_around()
         inputs = Inputs(
             capture=pressed["capture"],
             override=pressed["override"],
@@ -124,19 +137,29 @@ class DecisionLoop:
             self._show_result(result)
         self._drive(before, now_ns)
 
-    def _look_at_disk(self) -> None:
-        """A disk that takes nothing is a fault, shown by the lamp before anybody presses."""
-        trouble = self._recorder.trouble()
-        if trouble is not None:
-            self._faults.raise_("storage", trouble)
-        else:
-            self._faults.clear("storage")
-        space = self._recorder.space
-        trouble = self._audit.trouble
-        if (trouble is None) is not (self.status.audit_trouble is None):
-            self._say(f"the audit log is not written: {trouble}" if trouble else "the audit log is written again")
+    def _look_around(self) -> None:
+        """A disk that takes nothing is a fault, shown before anybody presses; what else is wrong is told."""
+        space, audit = self._recorder.space, self._audit.trouble
+        low = space is not None and space.room is Room.LOW
+        state = self._state
+        for part, fault, wrong, words in (
+            ("storage", STORE_CLOSED, self._recorder.trouble() is not None, self._recorder.trouble()),
+            ("room", ROOM_LOW, low, f"fewer than {LOW_CAPTURES} captures fit; export and delete captures"),
+            ("audit", AUDIT_SILENT, audit is not None, f"the audit log is not written: {audit}"),
+            ("capture button", CAPTURE_STUCK, state.capture_button.stuck, "the capture button is stuck"),
+            ("override button", OVERRIDE_STUCK, state.override_button.stuck, "the override button is stuck"),
+        ):
+            if wrong:
+                self._faults.raise_(part, coded(fault, words))
+            else:
+                self._faults.clear(part)
+        if (audit is None) is not (self.status.audit_trouble is None):
+            told = f"the audit log is not written: {audit}" if audit else "the audit log is written again"
+            self._say(coded(AUDIT_SILENT, told) if audit else told)
         left = space.captures_left if space is not None else None
-        self.status = replace(self.status, captures_left=left, audit_trouble=trouble)
+        self.status = replace(
+            self.status, captures_left=left, audit_trouble=audit, notices=self._faults.notices(), room_low=low
+        )
 
     def _poll_buttons(self, now_ns: int) -> dict[str, bool]:
         raw = self._pins.buttons()
@@ -185,14 +208,15 @@ class DecisionLoop:
                 self._say("override expired unused")
             case ButtonStuck(button=button):
                 self._audit.note("stuck", button=button.value)
-                self._say(f"the {button} button is stuck and ignored; free it to use it again")
+                fault = CAPTURE_STUCK if button is Button.CAPTURE else OVERRIDE_STUCK
+                self._say(coded(fault, f"the {button} button is stuck and ignored; free it to use it again"))
 
     def _submit(self, event: Capture, item: Judged | None, newest: Frame | None) -> None:
         """Hand the very frame that was judged to the recorder; only an override may go without a map."""
         frame = item.frame if event.judged and item is not None else newest
         if frame is None or frame.id != event.frame_id:
             self._pins.sound(Tone.REFUSED)
-            self._refuse(f"frame {event.frame_id} is gone; press again")
+            self._refuse(coded(NO_FRAME, f"frame {event.frame_id} is gone; press again"))
             return
         focus_map = item.focus_map if event.judged and item is not None else None
         if event.override:
@@ -201,9 +225,10 @@ class DecisionLoop:
         if not self._recorder.submit(job):
             frame.close()
             self._pins.sound(Tone.REFUSED)
-            self._refuse("captures wait to be saved; press again in a second")
+            self._refuse(coded(QUEUE_FULL, "captures wait to be saved; press again in a second"))
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, why: str) -> None:
+        reason = refusal_line(why)
         self._audit.note("refused", reason=reason, **score(self.status.focus_map, self._rules.percent))
         self.status = replace(self.status, refused=self.status.refused + 1)
         self._say(f"refused: {reason}")
@@ -235,7 +260,7 @@ class DecisionLoop:
                 elif before.enabled:
                     self._pins.close_shutter()
         except HardwareError as error:
-            self._faults.raise_("shutter", str(error))
+            self._faults.raise_("shutter", coded(SHUTTER_SILENT, error))
         else:
             self._faults.clear("shutter")
         opened = self.status.opened + (state.enabled and not before.enabled)

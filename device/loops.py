@@ -11,11 +11,14 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from device.camera.protocol import Camera
 from device.clock import MS, SECOND, Clock
 from device.frame import Frame
 from device.mailbox import FrameSlot, Queue
 from device.status import Faults, Rate
+from device.supervision.faults import CAMERA_SILENT, SCORES_REFUSED, coded
 from models.classifier import Classifier, Judging
 from models.errors import CameraError, InputError, ModelError
 from models.focusmap import FocusMap
@@ -60,17 +63,19 @@ class CameraLoop:
         self._failing_since_ns: int | None = None
         self._same = 0
         self._signature = -1
+        self._newest = (0, -1)  # number and exposure of the last frame
+        self._numbered = 0  # frames of the cameras before this one: each counts from 1
 
     def tick(self) -> None:
         """One frame, or one attempt to get the camera back."""
         try:
             if self._camera is None:
-                self._camera = self._reopen()
+                self._camera = self._opened_again()
             frame = self._camera.read()
             if frame is None:
                 self.ended = True
                 return
-            self._check_alive(frame)
+            self._check(frame)
         except CameraError as error:
             self._failed(error)
             return
@@ -93,30 +98,57 @@ class CameraLoop:
         self.to_vision.put(frame.hold())
         self.newest.put(frame)
 
-    def _check_alive(self, frame: Frame) -> None:
-        """A live sensor never delivers the same noise twice."""
+    def _opened_again(self) -> Camera:
+        """The gate goes on with the camera that it began with, and with no other: it was calibrated for that one."""
+        camera = self._reopen()
+        if camera.info != self.info:
+            camera.close()
+            raise CameraError(f"camera {camera.info.id}: is not the one in use, {self.info.id}; connect that one again")
+        self._numbered, _ = self._newest
+        return camera
+
+    def _check(self, frame: Frame) -> None:
+        """Number the frame on, and refuse one that cannot be what it says. A frame refused is closed."""
+        frame.id += self._numbered
+        problem = self._problem(frame)
+        if problem is not None:
+            frame.close()
+            raise CameraError(f"camera {self.info.id}: {problem}; the camera is restarted")
+        self._newest = (frame.id, frame.exposed_ns)
+
+    def _problem(self, frame: Frame) -> str | None:
+        """Frames get newer, none is of the future, and those of a live camera have its size and differ."""
+        number, exposed_ns = self._newest
+        if frame.id <= number or frame.exposed_ns <= exposed_ns:
+            return f"frame {frame.id} is not newer than the one before"
+        if frame.exposed_ns > self._clock.now_ns():
+            return f"frame {frame.id} is said to be of the future"
         if not self.info.live:
-            return
-        signature = zlib.crc32(frame.luma[::FROZEN_STRIDE_PX, ::FROZEN_STRIDE_PX].tobytes())
+            return None
+        luma = frame.luma
+        if luma.shape != (self.info.height, self.info.width) or luma.dtype != np.uint8:
+            return f"delivers {luma.dtype} {luma.shape} where uint8 {(self.info.height, self.info.width)} was due"
+        signature = zlib.crc32(luma[::FROZEN_STRIDE_PX, ::FROZEN_STRIDE_PX].tobytes())
         self._same = self._same + 1 if signature == self._signature else 1
         self._signature = signature
-        if self._same >= FROZEN_AFTER:
-            self._same = 0
-            frame.close()
-            raise CameraError(f"camera {self.info.id}: the picture is frozen; the camera is restarted")
+        if self._same < FROZEN_AFTER:
+            return None
+        self._same = 0
+        return "the picture is frozen"
 
     def _failed(self, error: CameraError) -> None:
         now_ns = self._clock.now_ns()
         self.newest.clear()
         self.to_vision.clear()
-        self._faults.raise_("camera", str(error))
+        line = coded(CAMERA_SILENT, error)
+        self._faults.raise_("camera", line)
         if self._camera is not None:
             self._camera.close()
             self._camera = None
         if self._failing_since_ns is None:
             self._failing_since_ns = now_ns
             if self.info.live:
-                log.warning("%s; gate closed, trying again for %d s", error, GIVE_UP_NS // SECOND)
+                log.warning("%s; gate closed, trying again for %d s", line, GIVE_UP_NS // SECOND)
         if not self.info.live or now_ns - self._failing_since_ns >= GIVE_UP_NS:
             raise error
         self._clock.sleep_until_ns(now_ns + self._pause_ns)
@@ -159,7 +191,7 @@ class VisionLoop:
             )
         except (ModelError, InputError) as error:
             frame.close()
-            self._faults.raise_("model", str(error))
+            self._faults.raise_("model", coded(SCORES_REFUSED, error))
             return
         self._faults.clear("model")
         now_ns = self._clock.now_ns()

@@ -5,29 +5,36 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-import uuid
 from collections import deque
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
-from calibration.profile import Profile
 from device.audit.notes import SILENT, Notes
 from device.audit.wording import capture
 from device.capture import CaptureContext, CaptureJob, record_of
-from device.clock import SECOND, Clock, MonotonicClock
-from device.config import StoreConfig
-from device.store.catalogue import SHORT_ID, count_plain, default_store
+from device.clock import SECOND, Clock
 from device.store.examination import Fact, examination_at, read_mark, with_fact, write_mark
 from device.store.origin import Origin
-from device.store.records import CaptureRecord, new_capture_id
-from device.store.sealing import load_recipient
+from device.store.records import new_capture_id
 from device.store.space import Room, Space
-from device.store.writer import Store
-from models.classifier import Classifier, Judging
-from models.errors import FocusgateError, StorageError, one_line
+from device.store.writer import Saved, Store
+from device.supervision.beats import Beat
+from device.supervision.faults import (
+    DISK_FULL,
+    DISK_SILENT,
+    IMAGE_LOST,
+    NOT_SAVED,
+    QUEUE_FULL,
+    SAVING_FAILS,
+    STORE_CLOSED,
+    coded,
+    fault_in,
+)
+from device.unsaved import NO_NUMBER, CaptureResult, ClosedStore, Unsaved, facts_of, kept, numbered, result_of
+from models.errors import FocusgateError, StorageError
 
-__all__ = ["CaptureContext", "CaptureJob", "CaptureResult", "Recorder", "open_recorder"]
+__all__ = ["CaptureContext", "CaptureJob", "CaptureResult", "ClosedStore", "Recorder"]
 
 log = logging.getLogger("focusgate")
 
@@ -35,35 +42,21 @@ QUEUE_LIMIT = 4
 UNSAVED_LIMIT = 3  # images kept in memory when saving fails: some 3 MB each
 RETRY_NS = 5 * SECOND
 SPACE_NS = SECOND  # how often free space is asked for
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureResult:
-    """What became of one job. `ok` only if the capture is durable; `message` is one line for the clinician."""
-
-    ok: bool
-    record: CaptureRecord | None
-    message: str
-    frame_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Unsaved:
-    jpeg: bytes  # already sealed where captures are
-    record: CaptureRecord
-    frame_id: int
+SLOW_NS = 5 * SECOND  # cards pause for a second or two to tidy up; longer is told
+DISK_NS = 30 * SECOND  # a card that has not answered by then never will
 
 
 class Recorder:
     """Give jobs with `submit`, read what became of them with `results`; one thread calls `tick` for ever.
 
     Without a thread, `drain` does all that waits. Which examination an image belongs to is decided here, by when it was
-    exposed. `space` is the room as it was last asked for; None while the disk does not answer.
+    exposed. `space` is the room as it was last asked for; None while the disk does not answer. A store that is closed
+    is tried again and again; meanwhile the last images are kept in memory.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: Store | ClosedStore,
         context: CaptureContext,
         *,
         clock: Clock,
@@ -71,17 +64,20 @@ class Recorder:
         queue_limit: int = QUEUE_LIMIT,
         audit: Notes = SILENT,
     ) -> None:
-        self._store = store
+        self._store = store if isinstance(store, Store) else None
+        self._closed = store if isinstance(store, ClosedStore) else None
         self._context = context
         self._clock = clock
         self._audit = audit
         self._origin = origin or Origin()
         self._jobs: queue.Queue[CaptureJob] = queue.Queue(queue_limit)
         self._results: queue.SimpleQueue[CaptureResult] = queue.SimpleQueue()
-        self._unsaved: deque[_Unsaved] = deque()
-        self._retry_at_ns = 0
+        self._unsaved: deque[Unsaved] = deque()
+        self._retry_at_ns = clock.now_ns() + RETRY_NS if self._store is None else 0
         self._ended_ns: queue.SimpleQueue[int] = queue.SimpleQueue()
-        self._facts = _facts_of(store, self._origin.boot_id)
+        self._facts = facts_of(self._store, self._origin.boot_id) if self._store is not None else ()
+        self.beat = Beat("recorder", clock.now_ns())
+        self._busy_since_ns: int | None = None
         self.space: Space | None = None
         self._no_space: str | None = None
         self._space_at_ns = clock.now_ns()
@@ -105,15 +101,25 @@ class Recorder:
         self._ended_ns.put(now_ns)
 
     def cannot_save(self) -> str | None:
-        """Why a press now could not be saved; None if it could. Never waits for the disk: `tick` asks it."""
+        """Why a press now could not be saved; None if it could, or would be kept in memory until there is a store.
+
+        Never waits for the disk: `tick` asks it.
+        """
         if self._jobs.full():
-            return "captures wait to be saved; try again in a second"
-        return self.trouble()
+            return coded(QUEUE_FULL, "captures wait to be saved; try again in a second")
+        trouble = self.trouble()
+        return None if trouble is not None and fault_in(trouble) is STORE_CLOSED else trouble
 
     def trouble(self) -> str | None:
-        """Why nothing can be saved until somebody looks after the disk; None if something can."""
+        """Why nothing can be saved until somebody looks after the disk, with its code; None if something can."""
+        busy_ns = self._busy_since_ns
         if len(self._unsaved) >= UNSAVED_LIMIT:
-            return f"saving fails: {UNSAVED_LIMIT} images wait in memory; check the disk, do not switch off"
+            waiting = f"saving fails: {UNSAVED_LIMIT} images wait in memory; check the disk, do not switch off"
+            return coded(SAVING_FAILS, waiting)
+        if self._closed is not None:
+            return self._closed.why
+        if busy_ns is not None and self._clock.now_ns() - busy_ns >= SLOW_NS:
+            return coded(DISK_SILENT, f"the disk has not answered for {SLOW_NS // SECOND} s; do not switch off")
         return self._no_space
 
     def tick(self, timeout_s: float = 0.1) -> None:
@@ -122,8 +128,10 @@ class Recorder:
             job = self._jobs.get(timeout=timeout_s) if timeout_s > 0.0 else self._jobs.get_nowait()
         except queue.Empty:
             job = None
-        with self._working:
+        with self._working, self._at_the_disk():
             now_ns = self._clock.now_ns()
+            if self._closed is not None and now_ns >= self._retry_at_ns:
+                self._open(self._closed, now_ns)
             self._hear_of_examinations(now_ns)
             if job is not None:
                 self._tell(self._process(job))
@@ -143,19 +151,57 @@ class Recorder:
         """Finish what waits, try once more what failed, and let go of the store. What is then lost is said."""
         self.drain()
         with self._working:
+            if self._closed is not None:
+                self._open(self._closed, self._clock.now_ns())
             self._retry(self._clock.now_ns())
             for lost in self._unsaved:
-                self._tell(_result(lost, ok=False, message="lost: it could not be saved before the end"))
+                self._tell(
+                    result_of(lost, ok=False, message=coded(IMAGE_LOST, "lost: it could not be saved before the end"))
+                )
             self._unsaved.clear()
-            self._store.close()
+            if self._store is not None:
+                self._store.close()
+
+    @contextmanager
+    def _at_the_disk(self) -> Iterator[None]:
+        """A disk may take its time, which is told, and is no thread that stands still."""
+        self._busy_since_ns = self._clock.now_ns()
+        self.beat.mark(self._busy_since_ns, DISK_NS)
+        try:
+            yield
+        finally:
+            self._busy_since_ns = None
+            self.beat.mark(self._clock.now_ns())
+
+    def _open(self, closed: ClosedStore, now_ns: int) -> None:
+        """Try the store again; what was kept meanwhile gets its number and its form."""
+        self._retry_at_ns = now_ns + RETRY_NS
+        try:
+            store = closed.open()
+        except FocusgateError as error:
+            self._closed = replace(closed, why=coded(STORE_CLOSED, error))
+            return
+        log.warning("the store is open: %d images of memory are saved now", len(self._unsaved))
+        self._store, self._closed, self._retry_at_ns = store, None, now_ns
+        for fact in facts_of(store, self._origin.boot_id):
+            self._facts = with_fact(self._facts, fact)
+        for _ in range(len(self._unsaved)):
+            image = self._unsaved.popleft()
+            try:
+                self._unsaved.append(numbered(image, store))
+            except FocusgateError as error:
+                self._tell(result_of(image, ok=False, message=coded(IMAGE_LOST, f"lost: {error}")))
+        self._ask_space()
 
     def _ask_space(self) -> None:
+        if self._store is None:
+            return
         try:
             self.space = self._store.space()
         except StorageError as error:
-            self.space, self._no_space = None, str(error)
+            self.space, self._no_space = None, coded(DISK_SILENT, error)
         else:
-            self._no_space = self.space.line() if self.space.room is Room.FULL else None
+            self._no_space = coded(DISK_FULL, self.space.line()) if self.space.room is Room.FULL else None
 
     def _hear_of_examinations(self, now_ns: int) -> None:
         """What a person said since: by the button, or by `focusgate session`."""
@@ -163,11 +209,13 @@ class Recorder:
             ended = Fact(self._ended_ns.get_nowait(), None)
             self._facts = with_fact(self._facts, ended)
             try:
+                if self._store is None:
+                    raise StorageError("there is no store now")
                 write_mark(self._store.folder, self._origin.boot_id, ended, self._store.files)
             except FocusgateError as error:
-                message = f"the examination is ended, but not after a restart: {error}"
+                message = coded(NOT_SAVED, f"the examination is ended, but not after a restart: {error}")
                 self._tell(CaptureResult(ok=False, record=None, message=message, frame_id=0))
-        mark = read_mark(self._store.folder, self._origin.boot_id, now_ns)
+        mark = read_mark(self._store.folder, self._origin.boot_id, now_ns) if self._store is not None else None
         if mark is not None:
             self._facts = with_fact(self._facts, mark)
 
@@ -181,36 +229,43 @@ class Recorder:
                     self._context,
                     self._origin,
                     session_id=session_id,
-                    sequence=self._store.next_sequence(),
+                    sequence=self._store.next_sequence() if self._store is not None else NO_NUMBER,
                     now_ns=self._clock.now_ns(),
                 )
-                jpeg = self._store.encode(frame.still(), record)
+                image = kept(frame, record, self._store)
             except FocusgateError as error:
-                return CaptureResult(ok=False, record=None, message=f"not saved: {error}", frame_id=frame.id)
-        image = _Unsaved(jpeg, record, frame.id)
+                message = coded(NOT_SAVED, f"not saved: {error}")
+                return CaptureResult(ok=False, record=None, message=message, frame_id=frame.id)
         self._facts = with_fact(self._facts, Fact(record.exposed_ns, session_id))
         if known is None:
             self._audit.note("examination", what="opened", by="capture", session_id=session_id)
         try:
-            saved = self._store.save_encoded(jpeg, record)
+            saved = self._save(image)
         except StorageError as error:
             return self._keep(image, error)
         self._audit.note("saved", **capture(saved.record, saved.seal))
-        return _result(image, ok=True, message="saved")
+        return result_of(image, ok=True, message="saved")
+
+    def _save(self, image: Unsaved) -> Saved:
+        if self._store is None or image.data is None:
+            raise StorageError(self._closed.why if self._closed is not None else "the image has no number yet")
+        return self._store.save_encoded(image.data, image.record)
 
     def _tell(self, result: CaptureResult) -> None:
         if not result.ok:
             self._audit.note("failed", message=result.message)
         self._results.put(result)
 
-    def _keep(self, image: _Unsaved, error: StorageError) -> CaptureResult:
+    def _keep(self, image: Unsaved, error: StorageError) -> CaptureResult:
         """Hold on to the image. The oldest of too many is given up, and that is said."""
         if len(self._unsaved) >= UNSAVED_LIMIT:
             lost = self._unsaved.popleft()
-            self._tell(_result(lost, ok=False, message="lost: it could not be saved, nor kept any longer"))
+            self._tell(
+                result_of(lost, ok=False, message=coded(IMAGE_LOST, "lost: it could not be saved, nor kept any longer"))
+            )
         self._unsaved.append(image)
         self._retry_at_ns = self._clock.now_ns() + RETRY_NS
-        message = f"not saved yet, kept in memory and tried again: {error}"
+        message = coded(NOT_SAVED, f"not saved yet, kept in memory and tried again: {error}")
         return CaptureResult(ok=False, record=None, message=message, frame_id=image.frame_id)
 
     def _retry(self, now_ns: int) -> None:
@@ -219,80 +274,9 @@ class Recorder:
         while self._unsaved:
             image = self._unsaved[0]
             try:
-                saved = self._store.save_encoded(image.jpeg, image.record)
+                saved = self._save(image)
             except StorageError:
                 return
             self._unsaved.popleft()
             self._audit.note("saved", **capture(saved.record, saved.seal))
-            self._tell(_result(image, ok=True, message="saved after all"))
-
-
-def open_recorder(
-    config: StoreConfig,
-    folder: Path | None,
-    *,
-    classifier: Classifier,
-    judging: Judging,
-    profile: Profile | None,
-    camera_id: str,
-    percent: int,
-    clock: Clock,
-    origin: Origin | None = None,
-    audit: Notes = SILENT,
-) -> Recorder:
-    """The recorder of a run, its store opened and repaired. `folder` goes before the configuration's.
-
-    `clock` is the one that the frames' times are of. Raises StorageError, InputError.
-    """
-    context = CaptureContext(
-        model_sha256=classifier.sha256,
-        judging=judging,
-        percent=percent,
-        camera_id=one_line("".join(c if c.isprintable() else " " for c in camera_id), 200),
-        profile_id=profile.name if profile else None,
-        profile_sha256=profile.sha256() if profile else None,
-    )
-    recipient = load_recipient(Path(config.seal_to)) if config.seal_to else None
-    store = Store.open(store_folder(config, folder), recipient=recipient)
-    for line in store.repair.lines():
-        log.warning("store: %s", line)
-    plain = count_plain(store.folder) if recipient is not None else 0
-    if plain:
-        log.warning("store: %d captures from before sealing lie there for all to see; export and delete them", plain)
-    origin = origin or origin_of(clock)
-    return Recorder(store, context, clock=clock, origin=origin, queue_limit=config.queue, audit=audit)
-
-
-def store_folder(config: StoreConfig, folder: Path | None = None) -> Path:
-    """Where the captures of a run lie, and its audit log: `folder`, else the configuration's, else the user's."""
-    return folder or (Path(config.folder) if config.folder else default_store())
-
-
-def origin_of(clock: Clock) -> Origin:
-    """The boot that the times of `clock` belong to: a clock that is not this machine's has a boot of its own."""
-    if isinstance(clock, MonotonicClock):
-        return Origin()
-    began, began_ns = datetime.now(UTC), clock.now_ns()
-
-    def wall_now() -> datetime:
-        return began + timedelta(microseconds=(clock.now_ns() - began_ns) // 1000)
-
-    return Origin(boot_id=str(uuid.uuid4()), wall_now=wall_now)
-
-
-def _facts_of(store: Store, boot_id: str) -> tuple[Fact, ...]:
-    """A service that starts again in the midst of an examination goes on with it."""
-    newest = store.newest
-    if newest is None or newest.boot_id != boot_id or newest.session_id is None:
-        return ()
-    return (Fact(newest.exposed_ns, newest.session_id),)
-
-
-def _result(image: _Unsaved, *, ok: bool, message: str) -> CaptureResult:
-    record = image.record
-    seen = record.verdict or "not judged"
-    share = record.evidence.fraction if record.evidence else None
-    focus = f", {int(100 * share)} % in focus" if share is not None else ""
-    override = "override, " if record.override else ""
-    text = f"{message}: {record.capture_id[:SHORT_ID]} ({override}{seen}{focus})"
-    return CaptureResult(ok=ok, record=record, message=text, frame_id=image.frame_id)
+            self._tell(result_of(image, ok=True, message="saved after all"))

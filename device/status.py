@@ -11,11 +11,15 @@ from device.clock import MS, SECOND
 from device.frame import ExposureInfo
 from device.gate import GateState
 from device.pins.protocol import Lamp
+from device.supervision.faults import closes, fault_in, settled
 from models.focusmap import FocusMap
 
 
 class Faults:
-    """Why the gate cannot work, by part. Any thread may raise or clear its own."""
+    """What is wrong, by part. Any thread may raise or clear its own; the table says what clears and what stays.
+
+    A message begins with its code (`device.supervision.faults`). Notices are kept too, and close nothing.
+    """
 
     def __init__(self, audit: Notes = SILENT) -> None:
         self._audit = audit
@@ -23,20 +27,35 @@ class Faults:
         self._lock = threading.Lock()
 
     def raise_(self, part: str, message: str) -> None:
-        with self._lock:
-            if self._by_part.get(part) != message:
-                self._audit.state("fault", part, raised=True, message=message)
-            self._by_part[part] = message
+        self._see(part, message)
 
     def clear(self, part: str) -> None:
-        with self._lock:
-            if self._by_part.pop(part, None) is not None:
-                self._audit.state("fault", part, raised=False)
+        self._see(part, None)
 
     def current(self) -> str | None:
-        """All of them in one line, or None."""
+        """All that closes the gate, in one line, or None."""
         with self._lock:
-            return "; ".join(self._by_part.values()) or None
+            return "; ".join(filter(closes, self._by_part.values())) or None
+
+    def notices(self) -> tuple[str, ...]:
+        """All that does not."""
+        with self._lock:
+            return tuple(line for line in self._by_part.values() if not closes(line))
+
+    def _see(self, part: str, seen: str | None) -> None:
+        with self._lock:
+            held = self._by_part.get(part)
+            now = settled(held, seen)
+            if now == held:
+                return
+            if now is None:
+                del self._by_part[part]
+                self._audit.state("fault", part, raised=False)
+                return
+            self._by_part[part] = now
+            fault = fault_in(now)
+            code, is_latched = (fault.code, fault.latched) if fault is not None else (None, False)
+            self._audit.state("fault", part, raised=True, code=code, latched=is_latched, message=now)
 
 
 class Rate:
@@ -79,10 +98,12 @@ class Status:
     saved: int = 0
     refused: int = 0
     audit_trouble: str | None = None  # why the audit log is not written now; captures go on without it
+    notices: tuple[str, ...] = ()  # what is wrong and closes nothing, each with its code
+    room_low: bool = False  # fewer than 100 captures fit
     captures_left: int | None = None  # that fit before the reserve of the disk; None: the disk does not answer
 
     def line(self) -> str:
         """The state in one line, for the journal."""
         why = f": {self.gate.reason}" if self.gate.reason else ""
-        audit = "; the audit log is not written" if self.audit_trouble else ""
-        return f"{self.gate.mode}{why} ({self.judged_fps:.1f} frames/s, {self.age_ns / MS:.0f} ms){audit}"
+        also = "".join(f"; {notice}" for notice in self.notices)
+        return f"{self.gate.mode}{why} ({self.judged_fps:.1f} frames/s, {self.age_ns / MS:.0f} ms){also}"

@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     STORAGE = 5
     HARDWARE = 6  # pins, aperture, shutter line
     INTERNAL = 70  # a defect of focusgate itself (EX_SOFTWARE of sysexits.h)
+    STUCK = 71  # a thread gave no sign of life (EX_OSERR)
     INTERRUPTED = 130  # 128 + SIGINT
 
 
@@ -51,6 +52,12 @@ class HardwareError(FocusgateError):
     """A pin, a lamp, the actuator or the shutter line does not answer."""
 
     exit_code = ExitCode.HARDWARE
+
+
+class StuckError(FocusgateError):
+    """A thread of the running device stands still."""
+
+    exit_code = ExitCode.STUCK
 
 
 def one_line(text: object, limit: int = 300) -> str:

@@ -102,7 +102,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from device.audit.journal import Journal, kept
     from device.audit.log import AuditLog
     from device.clock import FakeClock, MonotonicClock
-    from device.recorder import Recorder, open_recorder, origin_of, store_folder
+    from device.recorder import Recorder
+    from device.recording import open_recorder, origin_of, store_folder
     from device.script import load_script
     from device.store.files import AUDIT
     from models.classifier import Judging

@@ -59,7 +59,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     from device.audit.verify import verify_log
     from device.commands.captures import progress_bar
     from device.config import load_config
-    from device.recorder import store_folder
+    from device.recording import store_folder
     from device.store.files import AUDIT
     from models.errors import InputError
 

@@ -43,10 +43,11 @@ class ToldCamera:
     held: int = 0
     number: int = 0
     due_ns: int = 0
+    name: str = "told"
 
     @property
     def info(self) -> CameraInfo:
-        return CameraInfo("told", "told", SIZE, SIZE, self.live)
+        return CameraInfo(self.name, "told", SIZE, SIZE, self.live)
 
     def read(self, timeout_s: float = 2.0) -> Frame | None:
         if self.failure is not None:
@@ -211,3 +212,8 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     yield make
     for store in stores:
         store.close()
+
+
+@pytest.fixture
+def told_classifier() -> Callable[[], ToldClassifier]:
+    return ToldClassifier

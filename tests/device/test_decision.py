@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -56,7 +57,7 @@ def test_a_press_while_closed_saves_nothing_and_says_why(make_rig: MakeRig) -> N
     rig.frames(2)
     assert rig.saved() == []
     assert rig.tones == ["refused"]
-    assert rig.messages == "refused: only 50 % in focus (90 % needed)"
+    assert rig.messages == "refused: FG-501 only 50 % in focus (90 % needed)"
 
 
 def test_an_override_saves_one_marked_so_with_the_score_that_it_overruled(make_rig: MakeRig) -> None:
@@ -136,12 +137,81 @@ def test_a_camera_that_fails_is_closed_reopened_and_works_again(make_rig: MakeRi
     rig.camera.failure = "camera told: unplugged; plug it in"
     rig.camera_loop.tick()
     rig.decide()
-    assert rig.decision.status.gate.reason == "camera told: unplugged; plug it in"
+    assert rig.decision.status.gate.reason == "FG-101 camera told: unplugged; plug it in"
     assert not rig.pins.shutter_is_high()
     rig.camera.failure = None
     rig.frames(3)
     assert rig.decision.status.gate.mode is Mode.OPEN
     assert rig.camera.opened == 1
+
+
+def test_a_camera_that_counts_anew_after_it_was_opened_again_is_judged_at_once(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.frames(30)
+    rig.camera.failure = "camera told: unplugged; plug it in"
+    rig.camera_loop.tick()
+    rig.camera.failure, rig.camera.number = None, 0
+    rig.frames(3)
+    assert rig.decision.status.gate.mode is Mode.OPEN
+    rig.pins.press("capture", 100 * MS)
+    rig.frames(3)
+    assert rig.decision.status.saved == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "ahead_ns", "said"),
+    [(-1, 0, "not newer"), (-2, 0, "not newer"), (0, -200 * MS, "not newer"), (0, 200 * MS, "of the future")],
+)
+def test_a_frame_out_of_order_or_of_the_future_is_a_fault_of_the_camera(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch, number: int, ahead_ns: int, said: str
+) -> None:
+    rig = make_rig()
+    rig.frames(3)
+    read = rig.camera.read
+
+    def wrong(timeout_s: float = 2.0) -> Any:
+        frame = read(timeout_s)
+        frame.id, frame.exposed_ns = frame.id + number, frame.exposed_ns + ahead_ns
+        return frame
+
+    monkeypatch.setattr(rig.camera, "read", wrong)
+    rig.camera_loop.tick()
+    rig.decide()
+    assert said in rig.decision.status.gate.reason
+    assert not rig.pins.shutter_is_high()
+    assert rig.camera.held == 0
+
+
+@pytest.mark.parametrize("part", [np.s_[:128], np.s_[:, :128], np.s_[:0], np.s_[0]])
+def test_a_live_camera_that_delivers_another_size_is_a_fault(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch, part: Any
+) -> None:
+    rig = make_rig()
+    rig.frames(3)
+    read = rig.camera.read
+
+    def cut(timeout_s: float = 2.0) -> Any:
+        frame = read(timeout_s)
+        frame.luma = frame.luma[part]
+        return frame
+
+    monkeypatch.setattr(rig.camera, "read", cut)
+    rig.camera_loop.tick()
+    rig.decide()
+    assert "where uint8 (256, 256) was due" in rig.decision.status.gate.reason
+    assert not rig.pins.shutter_is_high()
+
+
+def test_another_camera_in_the_place_of_the_first_is_not_used(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.frames(3)
+    other = replace(rig.camera)
+    other.name = "other"
+    rig.camera_loop._reopen = lambda: other
+    rig.camera.failure = "camera told: unplugged"
+    rig.frames(4)
+    assert "camera other: is not the one in use, told" in rig.decision.status.gate.reason
+    assert not rig.pins.shutter_is_high()
 
 
 def test_a_camera_that_stays_away_ends_the_run_with_its_own_words(make_rig: MakeRig) -> None:

@@ -80,7 +80,7 @@ def test_a_full_disk_shows_before_anybody_presses_and_a_press_is_refused(
     rig.frames(12)
     status = rig.decision.status
     assert (status.gate.mode, status.lamp, rig.pins.shutter_is_high()) == (Mode.FAULT, Lamp.FAULT, False)
-    assert status.gate.reason == "the disk is full; export and delete captures"
+    assert status.gate.reason == "FG-301 the disk is full; export and delete captures"
     press(rig)
     assert rig.saved() == []
     assert rig.tones == ["refused"]

@@ -21,7 +21,8 @@ from device.capture import CaptureContext, refusal_of
 from device.clock import MS, SECOND, FakeClock
 from device.config import StoreConfig
 from device.frame import ExposureInfo, Frame
-from device.recorder import RETRY_NS, CaptureJob, CaptureResult, Recorder, open_recorder
+from device.recorder import RETRY_NS, CaptureJob, CaptureResult, Recorder
+from device.recording import open_recorder
 from device.store.catalogue import read_listing, read_record
 from device.store.examination import IDLE_NS, Fact, write_mark
 from device.store.files import PosixFiles
@@ -290,7 +291,7 @@ def test_a_fourth_unsaved_image_costs_the_oldest_and_that_is_said(bench: Bench) 
         bench.keep(make_job(number))
     lost, kept = bench.keep(make_job(4))
     assert (lost.ok, lost.frame_id) == (False, 1)
-    assert lost.message.startswith("lost")
+    assert lost.message.startswith("FG-307 lost")
     assert (kept.ok, kept.frame_id) == (False, 4)
     bench.disk.failing = False
     assert [result.frame_id for result in bench.later(RETRY_NS)] == [2, 3, 4]
