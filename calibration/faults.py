@@ -1,0 +1,45 @@
+"""What a picture can be refused for during calibration: each says what was seen and what to do."""
+
+from __future__ import annotations
+
+from models.errors import InputError
+
+
+class CalibrationError(InputError):
+    """A measurement that cannot be made from these pictures."""
+
+
+class PictureTooDark(CalibrationError):
+    """Too little light on the target, or a covered lens."""
+
+
+class PictureTooBright(CalibrationError):
+    """Parts of the target are saturated, so that nothing linear is left to measure."""
+
+
+class NoChart(CalibrationError):
+    """Nothing in the picture is the chart."""
+
+
+class ChartBlurred(CalibrationError):
+    """The chart is there, but too far out of focus to be measured."""
+
+
+class ChartTilted(CalibrationError):
+    """The chart is not square to the lens."""
+
+
+class ChartHidden(CalibrationError):
+    """Something, such as a hand, covers part of the chart, or the chart does not fill the field."""
+
+
+class NoField(CalibrationError):
+    """No round field of view can be told apart from its surroundings."""
+
+
+class NoEdge(CalibrationError):
+    """A patch holds no single straight edge at a usable slant."""
+
+
+class SweepTooShort(CalibrationError):
+    """A sweep does not reach to both sides of what it looks for."""
