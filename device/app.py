@@ -91,12 +91,12 @@ class Device:
         try:
             f_number = self.source.aperture.move(steps)
         except HardwareError as error:
-            log.warning("aperture: %s; the gate works on without it", error)
+            log.warning("%s; the gate works on without it", error)
             self._note("aperture", by=by, steps=steps, failed=str(error))
         else:
             if f_number is not None:
                 self._note("aperture", by=by, steps=steps, f_number=f_number)
-            log.info("no aperture to move" if f_number is None else f"aperture at f/{f_number:.1f}")
+            log.info("aperture: there is none to move" if f_number is None else f"aperture at f/{f_number:.1f}")
 
     def _note(self, kind: str, **data: object) -> None:
         if self.audit is not None:
