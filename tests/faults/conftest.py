@@ -1,11 +1,13 @@
 """File systems that record every call, and fail at the one they are told to; and what is true of a store after a crash.
 
-FAULTS=full makes each of these tests as large as it can be (`make faults`), and a table says what was tried.
+FAULTS=full makes each of these tests as large as it can be (`make faults`), and a table says what was tried. With
+FAULTS_OUT the rows of the table are also written there, and how far a long test has come is written beside it.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -110,7 +112,8 @@ class FaultyFiles(PosixFiles):
 
 
 FULL = os.environ.get("FAULTS") == "full"
-ROWS: list[tuple[str, int, int, int]] = []
+OUT = os.environ.get("FAULTS_OUT")
+ROWS: list[dict[str, object]] = []
 SHM = Path("/dev/shm")  # noqa: S108 - memory: what is proved is the order of calls, not the speed of a disk
 
 
@@ -137,17 +140,51 @@ def full() -> bool:
 
 
 @pytest.fixture
-def tell() -> Callable[[str, int, int, int], None]:
-    """A line of the table: what, how many tried, captures acknowledged, violations."""
-    return lambda *row: ROWS.append(row)
+def promise(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """A row of the table: what was done, how often, the figure found, the bound promised, and whether it holds."""
+
+    def row(what: str, tried: int, figure: str, bound: str, *, met: bool) -> None:
+        suite = request.path.stem.removeprefix("test_")
+        ROWS.append({"suite": suite, "what": what, "tried": tried, "figure": figure, "bound": bound, "met": met})
+
+    return row
+
+
+@pytest.fixture
+def tell(promise: Callable[..., None]) -> Callable[[str, int, int, int], None]:
+    """A row of the table: what, how many tried, captures acknowledged, violations."""
+
+    def row(what: str, tried: int, acknowledged: int, violations: int) -> None:
+        promise(what, tried, f"{violations} violations, {acknowledged} acknowledged", "0", met=violations == 0)
+
+    return row
+
+
+@pytest.fixture
+def so_far() -> Callable[[float], None]:
+    """Say which share of a long test is done: for the progress bar of `make faults`."""
+
+    def say(share: float) -> None:
+        if OUT:
+            Path(f"{OUT}.part").write_text(f"{share:.4f}", encoding="ascii")
+
+    return say
+
+
+def pytest_sessionfinish() -> None:
+    """The rows, for docs/risk/faults.md."""
+    if OUT:
+        Path(OUT).write_text(json.dumps(ROWS), encoding="utf-8")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The table of `make faults`."""
-    if FULL and ROWS:
-        terminalreporter.write_line(f"{'fault':<46}{'tried':>8}{'acknowledged':>14}{'violations':>12}")
-        for row in ROWS:
-            terminalreporter.write_line("{:<46}{:>8}{:>14}{:>12}".format(*row))
+    """The table of `make faults` and `make faults-short`."""
+    if not (os.environ.get("FAULTS") and ROWS):
+        return
+    terminalreporter.write_line(f"{'what':<66}{'tried':>9}  {'figure':<44}{'bound':<24}")
+    for row in ROWS:
+        line = "{what:<66}{tried:>9}  {figure:<44}{bound:<24}".format(**row)
+        terminalreporter.write_line(line + ("met" if row["met"] else "NOT MET"))
 
 
 @pytest.fixture
