@@ -219,11 +219,11 @@ def _override_button(state: GateState, down: bool, now_ns: int, settings: GateSe
 
 
 def _judge(state: GateState, fault: str | None, now_ns: int, settings: GateSettings) -> GateState:
-    """Mode and reason from what is known now."""
+    """Mode and reason from what is known now. What passed before a fault opens nothing after it."""
     mode, reason = _closed_because(state, fault, now_ns, settings)
     if state.armed_until_ns is not None:
         mode = Mode.OVERRIDE_ARMED
-    return replace(state, mode=mode, reason=reason)
+    return replace(state, mode=mode, reason=reason, passes=0 if fault is not None else state.passes)
 
 
 def _closed_because(state: GateState, fault: str | None, now_ns: int, settings: GateSettings) -> tuple[Mode, str]:

@@ -133,11 +133,16 @@ def test_a_clock_that_runs_backwards_is_taken_as_standing_still() -> None:
     assert step(state, None, IDLE, state.now_ns - SECOND).now_ns == state.now_ns
 
 
-def test_a_fault_closes_with_its_cause_and_clears_with_it() -> None:
+def test_a_fault_closes_with_its_cause_and_what_passed_before_it_opens_nothing_after_it() -> None:
     state = opened()
     state = step(state, None, Inputs(fault="camera: gone"), state.now_ns + MS)
     assert (state.mode, state.reason, state.enabled) == (Mode.FAULT, "camera: gone", False)
-    assert step(state, None, IDLE, state.now_ns + MS).mode is Mode.OPEN
+    state = step(state, None, IDLE, state.now_ns + MS)
+    assert (state.mode, state.reason) == (Mode.CLOSED, "in focus, hold still")
+    for number, mode in ((4, Mode.CLOSED), (5, Mode.CLOSED), (6, Mode.OPEN)):
+        at_ns = START + number * PERIOD
+        state = step(state, evidence(number, at_ns), IDLE, at_ns)
+        assert state.mode is mode
 
 
 # --- the capture button ----------------------------------------------------------------------------------------------
