@@ -19,6 +19,7 @@ from models.errors import CameraError
 NEVER_NS = 10**18
 CLOSED_IN_NS = 300 * MS
 PASSES_TO_OPEN = 3
+JUDGED_NS = 100 * MS  # a frame that was delivered before a fault may still be with the classifier
 SCHEDULES, SCHEDULES_IN_FULL = 60, 1_000
 RECOVERY_NS = 9 * SECOND  # the longest pause before a camera is opened again is 4 s, and one may have just begun
 
@@ -196,7 +197,7 @@ def judged_run(world: Any, plan: Plan, end_ns: int) -> Outcome:
             if high_ns - at_ns > CLOSED_IN_NS:
                 wrong.append(f"{kind}: high for {(high_ns - at_ns) / MS:.0f} ms")
     for from_ns, _ in spans:
-        bad_ns = max((at_ns for kind, at_ns in plan.began if at_ns <= from_ns and kind != "frozen"), default=0)
+        bad_ns = max((at_ns for kind, at_ns in plan.began if at_ns + JUDGED_NS < from_ns and kind != "frozen"), default=0)
         if sum(bad_ns <= delivered_ns <= from_ns for delivered_ns, _ in plan.good) < PASSES_TO_OPEN:
             wrong.append(f"opened {(from_ns - bad_ns) / MS:.0f} ms after a fault, before {PASSES_TO_OPEN} good frames")
     exposures = {exposed_ns for _, exposed_ns in plan.good}
