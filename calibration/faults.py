@@ -9,37 +9,37 @@ class CalibrationError(InputError):
     """A measurement that cannot be made from these pictures."""
 
 
-class PictureTooDark(CalibrationError):
+class PictureTooDarkError(CalibrationError):
     """Too little light on the target, or a covered lens."""
 
 
-class PictureTooBright(CalibrationError):
+class PictureTooBrightError(CalibrationError):
     """Parts of the target are saturated, so that nothing linear is left to measure."""
 
 
-class NoChart(CalibrationError):
+class NoChartError(CalibrationError):
     """Nothing in the picture is the chart."""
 
 
-class ChartBlurred(CalibrationError):
+class BlurredChartError(CalibrationError):
     """The chart is there, but too far out of focus to be measured."""
 
 
-class ChartTilted(CalibrationError):
+class TiltedChartError(CalibrationError):
     """The chart is not square to the lens."""
 
 
-class ChartHidden(CalibrationError):
+class HiddenChartError(CalibrationError):
     """Something, such as a hand, covers part of the chart, or the chart does not fill the field."""
 
 
-class NoField(CalibrationError):
+class NoFieldError(CalibrationError):
     """No round field of view can be told apart from its surroundings."""
 
 
-class NoEdge(CalibrationError):
+class NoEdgeError(CalibrationError):
     """A patch holds no single straight edge at a usable slant."""
 
 
-class SweepTooShort(CalibrationError):
+class SweepError(CalibrationError):
     """A sweep does not reach to both sides of what it looks for."""

@@ -18,10 +18,8 @@ FULL_SCALE_DN = 255.0
 @lru_cache(maxsize=4)
 def _table(tone: Tone) -> NDArray[np.float32]:
     shown = np.arange(256, dtype=np.float64) / FULL_SCALE_DN
-    if tone == "linear":
-        light = shown
-    else:
-        light = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
+    curved = np.where(shown <= 0.04045, shown / 12.92, ((shown + 0.055) / 1.055) ** 2.4)
+    light = shown if tone == "linear" else curved
     return (FULL_SCALE_DN * light).astype(np.float32)
 
 

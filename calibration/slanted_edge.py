@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.faults import NoEdge
+from calibration.faults import NoEdgeError
 
 Float64 = NDArray[np.float64]
 Picture = NDArray[np.float32] | Float64
@@ -67,19 +67,19 @@ class EdgeMtf:
 def edge_mtf(patch: Picture, black_dn: float = 0.0) -> EdgeMtf:
     """The MTF of one nearly upright or nearly level edge that crosses the whole patch; linear light, (height, width).
 
-    Raises NoEdge where there is none, or none of a usable slant.
+    Raises NoEdgeError where there is none, or none of a usable slant.
     """
     upright = _upright(np.asarray(patch, np.float64) - black_dn)
     dark, light = _sides(upright)
     contrast = (light - dark) / max(light + dark, 1e-6)
     if contrast < LEAST_CONTRAST:
-        raise NoEdge(f"the edge's contrast is {contrast:.2f}; at least {LEAST_CONTRAST} is needed: print darker")
+        raise NoEdgeError(f"the edge's contrast is {contrast:.2f}; at least {LEAST_CONTRAST} is needed: print darker")
     curve = _edge_curve(upright)
     middle = upright.shape[0] / 2
     slope = float(np.polyval(np.polyder(curve), middle))
     slant_deg = math.degrees(math.atan(slope))
     if not LEAST_SLANT_DEG <= abs(slant_deg) <= MOST_SLANT_DEG:
-        raise NoEdge(
+        raise NoEdgeError(
             f"the edge leans by {slant_deg:.1f}°; {LEAST_SLANT_DEG} to {MOST_SLANT_DEG}° is needed: turn the chart"
         )
     spread, step = _edge_spread(upright, curve, slope)
@@ -118,7 +118,9 @@ def blur_px_of(frequency: Float64, modulation: Float64) -> float:
 def _upright(patch: Float64) -> Float64:
     """The patch with its edge nearly upright and dark on the left."""
     if min(patch.shape) < LEAST_ROWS:
-        raise NoEdge(f"the patch is {patch.shape[1]} × {patch.shape[0]} px; at least {LEAST_ROWS} a side are needed")
+        raise NoEdgeError(
+            f"the patch is {patch.shape[1]} × {patch.shape[0]} px; at least {LEAST_ROWS} a side are needed"
+        )
     across = abs(np.diff(patch.mean(axis=0))).max()
     along = abs(np.diff(patch.mean(axis=1))).max()
     upright = patch if across >= along else patch.T
@@ -148,13 +150,13 @@ def _edge_curve(upright: Float64) -> Float64:
         mass = weight.sum(axis=1)
         usable = mass > 0.3 * np.median(mass)
         if np.count_nonzero(usable) < LEAST_ROWS // 2:
-            raise NoEdge("no edge runs through the patch from border to border; aim at the chart's squares")
+            raise NoEdgeError("no edge runs through the patch from border to border; aim at the chart's squares")
         centroid = (weight @ x)[usable] / mass[usable]
         curve = np.polyfit(y[usable], centroid, 1 if round_number < 2 else EDGE_DEGREE)
         away = np.abs(centroid - np.polyval(curve, y[usable]))
         half = max(width / 4 / (round_number + 1), 4.0, 3 * float(np.median(away)))
     if (away > max(1.0, half / 2)).mean() > 0.2:
-        raise NoEdge("the edge is not straight; keep the chart flat and aim at its squares")
+        raise NoEdgeError("the edge is not straight; keep the chart flat and aim at its squares")
     return np.asarray(curve, np.float64)
 
 
@@ -165,7 +167,7 @@ def _edge_spread(upright: Float64, curve: Float64, slope: float) -> tuple[Float6
     away = x[None, :] - np.polyval(curve, y)[:, None]
     reach = math.floor(min(-away.max(axis=0)[0], away.min(axis=0)[-1]))
     if reach < LEAST_WINDOW_PX:
-        raise NoEdge("the edge runs too close to the patch's border; aim so that it runs through the middle")
+        raise NoEdgeError("the edge runs too close to the patch's border; aim so that it runs through the middle")
     number = np.floor((away + reach) * OVERSAMPLING).astype(np.int64).ravel()
     count = 2 * reach * OVERSAMPLING
     inside = (number >= 0) & (number < count)
@@ -173,7 +175,7 @@ def _edge_spread(upright: Float64, curve: Float64, slope: float) -> tuple[Float6
     hits = np.bincount(number[inside], minlength=count)
     filled = hits > 0
     if filled.mean() < 0.7:
-        raise NoEdge("too few rows for this slant; take a longer edge")
+        raise NoEdgeError("too few rows for this slant; take a longer edge")
     spread = np.interp(np.arange(count), np.flatnonzero(filled), total[filled] / hits[filled])
     return spread, math.cos(math.atan(slope)) / OVERSAMPLING
 
@@ -185,7 +187,7 @@ def _rise(spread: Float64, dark: float, light: float) -> float:
     low = np.flatnonzero(share[: middle + len(share) // 4] < 0.1)
     high = np.flatnonzero(share[middle - len(share) // 4 :] > 0.9)
     if len(low) == 0 or len(high) == 0:
-        raise NoEdge("the blur is wider than the patch; come into focus first")
+        raise NoEdgeError("the blur is wider than the patch; come into focus first")
     return float(max(high[0] + middle - len(share) // 4 - low[-1], 1))
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from calibration.faults import NoEdge
+from calibration.faults import NoEdgeError
 from calibration.slanted_edge import blur_px_of, edge_mtf, falls_to
 
 GAUSS_PARTS = np.linspace(-4, 4, 161)
@@ -106,5 +106,5 @@ def test_any_blur_slant_and_place_is_measured_within_three_percent(
     ],
 )
 def test_what_is_no_slanted_edge_is_refused_with_a_reason(patch: NDArray[np.float64], what: str) -> None:
-    with pytest.raises(NoEdge, match=what):
+    with pytest.raises(NoEdgeError, match=what):
         edge_mtf(patch)
