@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from calibration.faults import CalibrationError, NoFieldError, PictureTooBrightError, PictureTooDarkError
 from calibration.field import counted_tiles, find_field
-from calibration.flat import dark_level, evened, flat_field, tile_light, without_hot_pixels
+from calibration.flat import dark_level, evened, field_mask, flat_field, tile_light, without_hot_pixels
 from calibration.linear import linear_dn
 from device.simulation.unit import Unit
 from models.focusmap import TileGrid
@@ -129,7 +130,7 @@ def test_the_flat_field_evens_white_paper_out(half_unit: Units, shoot: Shoot) ->
     found = find_field(white, dark.level_dn).as_field_of_view
     flat = flat_field([white], dark, found)
     even = cv2.blur(evened(white, dark, flat), (15, 15))
-    inner = flat > 0.25
+    inner = field_mask(replace(found, radius_px=0.95 * found.radius_px), 1296, 972)
     assert np.ptp(white[inner]) > 60
     assert np.std(even[inner]) / np.mean(even[inner]) < 0.02
     light = tile_light(flat, TileGrid.of(1296, 972, 54))
