@@ -18,7 +18,9 @@ if [ "${1:-}" != --no-build ]; then
     "$HERE/build_image.sh"
 else # the image as it is, with the checks as they are now
     for each in "$HERE"/guest/*.py; do
-        printf 'rm /opt/rig/%s\nwrite %s /opt/rig/%s\n' "${each##*/}" "$each" "${each##*/}"
+        place=/opt/rig
+        [ "${each##*/}" != picamera2_rig.py ] || place=/usr/local/lib/python3.13/dist-packages
+        printf 'rm %s/%s\nwrite %s %s/%s\n' "$place" "${each##*/}" "$each" "$place" "${each##*/}"
     done | debugfs -w -f - "$out/rootfs.img" >/dev/null 2>&1
 fi
 rm -f "$out/results.jsonl" "$out/console.log" "$out/journal.log"

@@ -27,6 +27,7 @@ from rig import (
     signal_to,
     status,
     wait_for,
+    wait_level,
     when_level,
 )
 
@@ -90,7 +91,7 @@ def killed_guard() -> str:
     sent_ns = signal_to(GUARD, signal.SIGKILL)
     drop = (when_level(SHUTTER, False, 3) - sent_ns) / MS
     wait_for("the guard again", lambda: is_ready(GUARD), 60)
-    when_level(SHUTTER, True, 3 * SCENE_S)
+    wait_level(SHUTTER, True, 3 * SCENE_S)
     need(is_ready(), "the gate went down with the guard")
     return measured("SIGKILL of the guard → line low", [drop], GUARD_DROP_MS)
 
@@ -101,7 +102,7 @@ def frozen_guard() -> str:
     sent_ns = signal_to(GUARD, signal.SIGSTOP)
     drop = (when_level(SHUTTER, False, 30) - sent_ns) / MS
     wait_for("the guard again", lambda: is_ready(GUARD), 60)
-    when_level(SHUTTER, True, 3 * SCENE_S)
+    wait_level(SHUTTER, True, 3 * SCENE_S)
     return measured("SIGSTOP of the guard → line low", [drop])
 
 
@@ -117,7 +118,7 @@ def camera_stalls() -> str:
         wait_for("the lamp's double flash", lambda: level(RED), 5, 0.01)
     finally:
         STALL.unlink()
-    when_level(SHUTTER, True, 4 * SCENE_S)
+    wait_level(SHUTTER, True, 4 * SCENE_S)
     measured("camera stalls → line low", [drop], 1000.0)
     return fault.message
 
@@ -199,7 +200,7 @@ def servo_silent() -> str:
     with _broken(TOML.replace("bus = 0", "bus = 0\naddress = 0x41")) as journal:
         said = journal.wait("aperture", 60)
         wait_ready()
-        when_level(SHUTTER, True, 3 * SCENE_S)
+        wait_level(SHUTTER, True, 3 * SCENE_S)
     return said.message[:160]
 
 

@@ -24,13 +24,13 @@ from rig import (
     status,
     tell,
     wait_for,
-    when_level,
+    wait_level,
 )
 
 CONFIG, BOARD_ENV = Path("/etc/focusgate/focusgate.toml"), Path("/etc/focusgate/board.env")
 CAPTURES = Path("/var/lib/focusgate/captures")
 APERTURE_OPEN, APERTURE_CLOSE = 16, 20
-SCENE_S = 30.0  # in focus and out of it take half of this each, at most; emulation may be slow
+SCENE_S = 20.0  # in focus and out of it take 5 s each; emulation may be slow
 EVIDENCE_MS = 300.0  # older evidence is none, so no gate state can be that late
 MOVE_S = 1.5
 FULL_OFF = 0x1000  # PCA9685 data sheet, 7.3.3: bit 4 of OFF_H
@@ -113,7 +113,7 @@ def units_are_sound() -> str:
 def scene_opens_and_closes() -> str:
     """Pictures in focus open the gate, pictures out of focus close it: levels of line and lamp from outside."""
     ages, judging, spans, told_ns = [], [], [], 0
-    when_level(SHUTTER, True, 2 * SCENE_S)
+    wait_level(SHUTTER, True, 2 * SCENE_S)
     for high in (True, False, True):
         began_ns = time.monotonic_ns()
         end_ns = began_ns + int(SCENE_S * 1e9)
@@ -158,14 +158,14 @@ def press_while_open() -> str:
 
 def _open_afresh() -> None:
     """Return just after the gate has opened, with some seconds to go."""
-    when_level(SHUTTER, False, SCENE_S)
-    when_level(SHUTTER, True, SCENE_S)
+    wait_level(SHUTTER, False, SCENE_S)
+    wait_level(SHUTTER, True, SCENE_S)
     time.sleep(0.3)
 
 
 def _closed_afresh() -> None:
-    when_level(SHUTTER, True, SCENE_S)
-    when_level(SHUTTER, False, SCENE_S)
+    wait_level(SHUTTER, True, SCENE_S)
+    wait_level(SHUTTER, False, SCENE_S)
     time.sleep(0.5)
 
 

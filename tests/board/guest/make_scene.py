@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SCENE_FRAMES = 32
+SCENE_FRAMES = 20
 SCENE_SIZE, FULL_SIZE = (640, 480), (2592, 1944)
 SHARP_PX, BLURRED_PX = 1.0, 6.0  # blur radius: the model's criterion lies between them
 MARGIN_PX = 32

@@ -1,7 +1,7 @@
 """Adapters between picamera2 and libcamera's virtual camera, loaded by picamera2 on the virtual board only.
 
-What they stand for: a sensor's own frame rate, its list of modes, its noise, and a receiver that takes both planes in
-one buffer.
+What they stand for: a sensor's own frame rate, its list of modes, its noise, a receiver that takes both planes in one
+buffer, and one that says whether a transfer succeeded.
 The virtual camera completes a request at once; here each is handed to it at the frame rate instead, so that the
 sensor's timestamp is the time at which the picture was "exposed".
 """
@@ -100,6 +100,13 @@ class TwoPlanes(LibcameraAllocator):
         super().allocate(libcamera_config, use_case)
 
 
+def succeeded(_: libcamera.FrameMetadata) -> libcamera.FrameMetadata.Status:
+    """In place of FrameMetadata.status. The virtual camera of libcamera 0.4 never writes it, so it is what lay in that
+    memory before: now and then something else than "success", and picamera2 then drops every frame of that buffer."""
+    return libcamera.FrameMetadata.Status.Success
+
+
+libcamera.FrameMetadata.status = property(succeeded)
 module.Picamera2._get_raw_modes = modes
 module.DmaAllocator = TwoPlanes
 libcamera.Camera.queue_request = paced
