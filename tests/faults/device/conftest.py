@@ -198,12 +198,12 @@ class World:
         delay_ns: Callable[[], int] = lambda: 8 * MS,
         audit: Any = SILENT,
         origin: Origin | None = None,
-        with_recorder: bool = True,
     ) -> None:
         self.clock = clock = VirtualTime(self._on_tick)
         self.pins = SimulatedPins(clock)
         self.faults = Faults(audit)
         self.failures: list[BaseException] = []
+        self._ticks = 0
         self.results: list[CaptureResult] = []
         self.presses: list[tuple[int, str, int]] = []
         self.ticked: Callable[[], None] = lambda: None
@@ -238,6 +238,11 @@ class World:
     @property
     def gate(self) -> Any:
         return self.decision.status.gate
+
+    @property
+    def messages(self) -> str:
+        """What was last told to the clinician."""
+        return self.decision.status.last_message
 
     def run(self, until_ns: int) -> None:
         """Everything until then. A thread that raises ends the process, as in `device.running`: outputs low first."""
@@ -291,7 +296,9 @@ class World:
             self.pins.press(button, hold_ns)
         try:
             self.decision.tick()
-            self.recorder.drain()
+            self._ticks += 1
+            if not self.recorder._jobs.empty() or self._ticks % 10 == 0:  # its thread hears of a job at once
+                self.recorder.drain()
         except Exception as error:  # noqa: BLE001 - as `run_threads` does
             self._failed(error)
         self.ticked()
