@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from calibration.profile import Profile, judging_of
-from device.assisting import Assisting, watch_effect
+from device.assisting import Assisting, fault_of, watch_effect
 from device.audit.journal import Journal
 from device.audit.notes import SILENT
 from device.audit.wording import in_force
@@ -27,11 +27,15 @@ from device.recorder import Recorder
 from device.script import TimedPress
 from device.status import Faults
 from device.status_file import StatusWriter, status_writer
+from device.supervision.beats import Beat
+from device.supervision.faults import APERTURE_OFF, APERTURE_RESTS, FOREIGN_PROFILE, UNCALIBRATED, Fault, coded
+from device.supervision.unjudged import NoClassifier
 from models.classifier import Classifier, Judging
 from models.errors import CameraError, HardwareError, InputError
 
 log = logging.getLogger("focusgate")
 
+MOVE_NS = 60 * SECOND  # the longest way of an actuator, its search for the end switch before it
 JUDGED_LIMIT = 8  # results that may wait for the decision loop; it normally takes each within 10 ms
 
 
@@ -55,6 +59,7 @@ class Device:
     status_writer: StatusWriter | None = None
     assisting: Assisting | None = None
     audit: Journal | None = None
+    beat: Beat = field(default_factory=lambda: Beat("main", 0))
 
     def elapsed_s(self) -> float:
         return (self.clock.now_ns() - self.started_ns) / SECOND
@@ -67,10 +72,17 @@ class Device:
         for steps in self.aperture_steps.take_all():
             self._move_aperture(steps, by="hand")
         self._assist()
+        self._look_at_aperture()
         if self.status_writer is not None:
             problem = self.status_writer.tick(self.decision.status, self.clock.now_ns())
             if problem is not None:
                 log.warning("%s", problem)
+
+    def _look_at_aperture(self) -> None:
+        """An actuator that is off for good is told before somebody asks it to move."""
+        fault = fault_of(self.source.aperture)
+        if fault is not None:
+            self.faults.raise_("aperture", coded(APERTURE_OFF, fault))
 
     def press(self, button: str, hold_ns: int) -> None:
         """Press a simulated button; real ones are pressed by people."""
@@ -87,13 +99,21 @@ class Device:
         if steps:
             self._move_aperture(steps, by="assistant")
 
+    def note_end(self, fault: Fault, line: str) -> None:
+        """Tell the audit log that the process ends by `fault`."""
+        self._note("stop", reason=line, exit_code=fault.exit_code, code=fault.code)
+
     def _move_aperture(self, steps: int, by: str) -> None:
+        self.beat.mark(self.clock.now_ns(), MOVE_NS)
         try:
             f_number = self.source.aperture.move(steps)
         except HardwareError as error:
-            log.warning("%s; the gate works on without it", error)
-            self._note("aperture", by=by, steps=steps, failed=str(error))
+            line = coded(APERTURE_OFF if fault_of(self.source.aperture) is not None else APERTURE_RESTS, error)
+            self.faults.raise_("aperture", line)
+            log.warning("%s; the gate works on without it", line)
+            self._note("aperture", by=by, steps=steps, failed=line)
         else:
+            self.faults.clear("aperture")
             if f_number is not None:
                 self._note("aperture", by=by, steps=steps, f_number=f_number)
             log.info("aperture: there is none to move" if f_number is None else f"aperture at f/{f_number:.1f}")
@@ -131,8 +151,7 @@ def build(
         undo.callback(source.aperture.close)
         camera = source.open()
         undo.callback(camera.close)
-        if profile is not None:
-            profile.check_matches(camera.info.id, classifier.sha256)
+        classifier, profile = _fitting(classifier, profile, camera.info.id, patient=isinstance(clock, MonotonicClock))
         if min(camera.info.width, camera.info.height) < classifier.tile_px:
             raise CameraError(
                 f"camera {camera.info.id}: frames of {camera.info.width}×{camera.info.height} px are smaller than one "
@@ -168,6 +187,10 @@ def build(
         on_aperture=aperture_steps.put,
         audit=audit or SILENT,
     )
+    if profile is None:
+        faults.raise_("calibration", coded(UNCALIBRATED, "not calibrated"))
+    if isinstance(classifier, NoClassifier):
+        faults.raise_("model", classifier.why)
     if audit is not None:
         audit.note("start", **in_force(config, classifier, judging, profile))
     return Device(
@@ -188,6 +211,25 @@ def build(
         assisting=_assisting(config, classifier, judging, source),
         audit=audit,
     )
+
+
+def _fitting(
+    classifier: Classifier, profile: Profile | None, camera_id: str, *, patient: bool
+) -> tuple[Classifier, Profile | None]:
+    """The two, if they are made for each other and this camera. If not, nothing is judged and an override still works;
+    unless `patient`, InputError."""
+    if profile is None:
+        return classifier, None
+    try:
+        profile.check_matches(camera_id, classifier.sha256)
+    except InputError as error:
+        if isinstance(classifier, NoClassifier):  # its own reason is told; whose profile it is cannot be known
+            return classifier, None
+        if not patient:
+            raise
+        log.warning("%s; the gate stays closed, an override works", coded(FOREIGN_PROFILE, error))
+        return NoClassifier(coded(FOREIGN_PROFILE, error)), None
+    return classifier, profile
 
 
 def _assisting(config: Config, classifier: Classifier, judging: Judging, source: Source) -> Assisting | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from device.aperture.fixed import FixedAperture
 from device.aperture.protocol import Aperture
 from device.aperture.supervised import SupervisedAperture
 from device.assist import AssistSettings, AssistState, Phase, advise, observation_of
@@ -44,3 +45,8 @@ def watch_effect(aperture: Aperture, frame: Frame | None) -> None:
     """Let a supervised actuator see whether the picture responds to it. `frame` is held by the caller."""
     if isinstance(aperture, SupervisedAperture) and frame is not None:
         aperture.observe(frame)
+
+
+def fault_of(aperture: Aperture) -> str | None:
+    """Why the actuator is off for good; None if it works, or there is none to work."""
+    return aperture.fault if isinstance(aperture, SupervisedAperture | FixedAperture) else None

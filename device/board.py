@@ -24,6 +24,7 @@ from device.config_board import (
 from device.guard_client import GuardClient
 from device.pins.reserve import check_claims
 from device.pins.rpi import RpiGpio, RpiPins
+from device.supervision.faults import APERTURE_OFF, coded
 from models.errors import HardwareError
 
 log = logging.getLogger("focusgate")
@@ -59,8 +60,8 @@ def open_aperture(
             case StepperApertureConfig():
                 return SupervisedAperture(_stepper(config, clock, gpio()), clock)
     except HardwareError as error:
-        log.warning("%s; the gate works on without it", error)
-        return FixedAperture(None)
+        log.warning("%s; the gate works on without it", coded(APERTURE_OFF, error))
+        return FixedAperture(None, str(error))
 
 
 def _servo(

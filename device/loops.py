@@ -18,7 +18,8 @@ from device.clock import MS, SECOND, Clock
 from device.frame import Frame
 from device.mailbox import FrameSlot, Queue
 from device.status import Faults, Rate
-from device.supervision.faults import CAMERA_SILENT, SCORES_REFUSED, coded
+from device.supervision.beats import USUAL_NS, Beat
+from device.supervision.faults import CAMERA_FROZEN, CAMERA_SILENT, SCORES_REFUSED, coded
 from models.classifier import Classifier, Judging
 from models.errors import CameraError, InputError, ModelError
 from models.focusmap import FocusMap
@@ -27,8 +28,14 @@ log = logging.getLogger("focusgate")
 
 FROZEN_AFTER = 3  # identical pictures in a row from a live camera: a sensor's noise never repeats
 FROZEN_STRIDE_PX = 16
+FROZEN = "the picture is frozen"
 FIRST_RETRY_NS = 250 * MS
 LONGEST_RETRY_NS = 4 * SECOND
+READ_S = 1.5  # a live camera has one frame a second at least; below what a thread may be silent for
+FILE_READ_S = 2.0  # files may come every two seconds
+FILE_NS = 5 * SECOND  # … and a large one takes its time to decode
+OPEN_NS = 15 * SECOND  # a camera stack that starts anew
+JUDGE_NS = 1500 * MS  # a classifier at its work; below two frames a second nothing opens anyway
 GIVE_UP_NS = 10 * SECOND  # a camera away for longer ends the process; the service manager starts it anew
 
 
@@ -54,6 +61,7 @@ class CameraLoop:
         self.rate = Rate()
         self.frames = 0
         self.ended = False
+        self.beat = Beat("camera", clock.now_ns())
         self._camera: Camera | None = camera
         self.info = camera.info
         self._reopen = reopen
@@ -70,8 +78,10 @@ class CameraLoop:
         """One frame, or one attempt to get the camera back."""
         try:
             if self._camera is None:
+                self.beat.mark(self._clock.now_ns(), OPEN_NS)
                 self._camera = self._opened_again()
-            frame = self._camera.read()
+            self.beat.mark(self._clock.now_ns(), USUAL_NS if self.info.live else FILE_NS)
+            frame = self._camera.read(READ_S if self.info.live else FILE_READ_S)
             if frame is None:
                 self.ended = True
                 return
@@ -113,7 +123,8 @@ class CameraLoop:
         problem = self._problem(frame)
         if problem is not None:
             frame.close()
-            raise CameraError(f"camera {self.info.id}: {problem}; the camera is restarted")
+            fault = CAMERA_FROZEN if problem == FROZEN else CAMERA_SILENT
+            raise CameraError(coded(fault, f"camera {self.info.id}: {problem}; the camera is restarted"))
         self._newest = (frame.id, frame.exposed_ns)
 
     def _problem(self, frame: Frame) -> str | None:
@@ -134,7 +145,7 @@ class CameraLoop:
         if self._same < FROZEN_AFTER:
             return None
         self._same = 0
-        return "the picture is frozen"
+        return FROZEN
 
     def _failed(self, error: CameraError) -> None:
         now_ns = self._clock.now_ns()
@@ -142,6 +153,7 @@ class CameraLoop:
         self.to_vision.clear()
         line = coded(CAMERA_SILENT, error)
         self._faults.raise_("camera", line)
+        self.beat.mark(now_ns, OPEN_NS)
         if self._camera is not None:
             self._camera.close()
             self._camera = None
@@ -151,6 +163,7 @@ class CameraLoop:
                 log.warning("%s; gate closed, trying again for %d s", line, GIVE_UP_NS // SECOND)
         if not self.info.live or now_ns - self._failing_since_ns >= GIVE_UP_NS:
             raise error
+        self.beat.mark(now_ns, self._pause_ns + USUAL_NS)
         self._clock.sleep_until_ns(now_ns + self._pause_ns)
         self._pause_ns = min(2 * self._pause_ns, LONGEST_RETRY_NS)
 
@@ -170,7 +183,7 @@ class VisionLoop:
     ) -> None:
         self.rate = Rate()
         self.count = 0
-        self.beat_ns = clock.now_ns()  # when this loop last came round
+        self.beat = Beat("vision", clock.now_ns(), JUDGE_NS)
         self._classifier = classifier
         self._judging = judging
         self._frames = frames
@@ -180,7 +193,7 @@ class VisionLoop:
 
     def tick(self, timeout_s: float = 0.1) -> None:
         """Judge the newest frame, if one comes within `timeout_s`. A model that fails closes the gate by a fault."""
-        self.beat_ns = self._clock.now_ns()
+        self.beat.mark(self._clock.now_ns(), JUDGE_NS)
         frame = self._frames.take(timeout_s)
         if frame is None:
             return

@@ -10,7 +10,6 @@ from device.status import Status
 
 WATCHDOG_NS = 500 * MS  # a quarter of the unit's WatchdogSec
 STATUS_NS = SECOND
-VISION_SILENT_NS = 1500 * MS  # a classifier that hangs in native code for longer is not fed for
 
 
 class ServiceWord:
@@ -22,13 +21,15 @@ class ServiceWord:
         self._fed_ns: int | None = None
         self._told_ns: int | None = None
 
-    def tick(self, now_ns: int, status: Status, vision_beat_ns: int) -> None:
-        """READY at the first frame (model and pins are tested before the camera runs), then WATCHDOG and STATUS."""
+    def tick(self, now_ns: int, status: Status, *, alive: bool) -> None:
+        """READY at the first frame (model and pins are tested before the camera runs), then WATCHDOG and STATUS.
+
+        `alive`: vision gives signs of life; without them the watchdog is not fed.
+        """
         words = []
         if not self._ready and status.frames > 0:
             self._ready = True
             words.append("READY=1")
-        alive = now_ns - vision_beat_ns < VISION_SILENT_NS
         if alive and (self._fed_ns is None or now_ns - self._fed_ns >= WATCHDOG_NS):
             self._fed_ns = now_ns
             words.append("WATCHDOG=1")

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 
 class FixedAperture:
-    """Implements `device.aperture.protocol.Aperture` with one position, or with none that is known."""
+    """Implements `device.aperture.protocol.Aperture` with one position, or with none that is known.
 
-    def __init__(self, f_number: float | None) -> None:
+    fault   why it stands in for an actuator; None if none was asked for
+    """
+
+    def __init__(self, f_number: float | None, fault: str | None = None) -> None:
         self._f_number = f_number
+        self.fault = fault
 
     @property
     def f_numbers(self) -> tuple[float, ...]:

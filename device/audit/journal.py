@@ -20,6 +20,8 @@ from device.audit.log import AuditLog, Note
 from device.audit.notes import bounded
 from device.clock import MS, SECOND, Clock
 from device.store.origin import Origin
+from device.supervision.beats import Beat
+from device.supervision.faults import end_of
 from models.errors import ExitCode, FocusgateError
 
 log = logging.getLogger("focusgate")
@@ -31,6 +33,7 @@ STATE_NS = SECOND  # one record of a state in this time: 86,400 a day of 0.4 kB 
 RETRY_NS = 5 * SECOND
 CLOCK_NS = SECOND  # how often the wall clock is compared with the monotonic one
 CLOCK_STEP_NS = SECOND  # slewing stays far below this
+DISK_NS = 30 * SECOND  # a disk that has not answered by then never will
 SLOW = ("gate",)  # kinds that may wait for FLUSH_NS
 
 
@@ -87,6 +90,7 @@ class Journal:
         self._clock_at_ns = clock.now_ns()
         self._offset_ns, self._synchronised = self._wall()
         self._working = threading.Lock()
+        self.beat = Beat("audit", clock.now_ns())
 
     def note(self, kind: str, /, **data: object) -> None:
         self._tell(kind, None, data)
@@ -96,6 +100,7 @@ class Journal:
 
     def tick(self, timeout_s: float = 0.1) -> None:
         """Take what was told, waiting at most `timeout_s` for something; write what is due."""
+        self.beat.mark(self._clock.now_ns())
         first = self._first(timeout_s)
         with self._working:
             now_ns = self._clock.now_ns()
@@ -203,6 +208,7 @@ class Journal:
         return round(self._origin.wall_now().timestamp() * SECOND) - self._clock.now_ns(), self._origin.synchronised()
 
     def _write(self, now_ns: int) -> None:
+        self.beat.mark(now_ns, DISK_NS)
         try:
             if self._log is None:
                 self._log = self._open_log()
@@ -225,19 +231,21 @@ def kept(journal: Journal, folder: Path) -> Iterator[None]:
 
     A run that could not even start is told only to a log that is there already, in `folder`.
     """
-    reason, code = "ended", ExitCode.OK
+    reason, code, fault = "ended", ExitCode.OK, None
     try:
         yield
-    except KeyboardInterrupt:
-        reason, code = "interrupted", ExitCode.INTERRUPTED
-        raise
-    except FocusgateError as error:
-        reason, code = str(error), error.exit_code
-        raise
     except BaseException as error:
-        reason, code = f"defect: {type(error).__name__}", ExitCode.INTERNAL
+        end = end_of(error)
+        fault, code = end.code, end.exit_code or ExitCode.INTERNAL
+        match error:
+            case KeyboardInterrupt():
+                reason = "interrupted"
+            case FocusgateError():
+                reason = str(error)
+            case _:
+                reason = f"defect: {type(error).__name__}"
         raise
     finally:
         if journal.begun or folder.is_dir():
-            journal.note("stop", reason=reason, exit_code=int(code))
+            journal.note("stop", reason=reason, exit_code=int(code), code=fault)
         journal.close()

@@ -95,6 +95,13 @@ def configured(arguments: argparse.Namespace) -> Config:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    from device.supervision.ending import told_ends
+
+    with told_ends():
+        return _start(arguments)
+
+
+def _start(arguments: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
     from calibration.profile import Profile, load_profile
@@ -106,7 +113,10 @@ def _run(arguments: argparse.Namespace) -> int:
     from device.recording import open_recorder, origin_of, store_folder
     from device.script import load_script
     from device.store.files import AUDIT
-    from models.classifier import Judging
+    from device.supervision.faults import MODEL_REFUSED, coded
+    from device.supervision.unjudged import NoClassifier
+    from models.classifier import Classifier, Judging
+    from models.errors import ModelError
     from models.onnx_classifier import load_classifier
 
     if arguments.seconds is not None and not 0.0 < arguments.seconds <= 1e6:
@@ -119,7 +129,15 @@ def _run(arguments: argparse.Namespace) -> int:
     profile = load_profile(Path(named)) if named else None
     manifest = Path(config.model.manifest) if config.model.manifest else None
     trusted = Path(config.model.trusted_keys) if config.model.trusted_keys else None
-    classifier = load_classifier(manifest, threads=config.model.threads, keys_folder=trusted)
+    classifier: Classifier
+    try:
+        classifier = load_classifier(manifest, threads=config.model.threads, keys_folder=trusted)
+    except ModelError as error:
+        if arguments.instant:
+            raise
+        why = coded(MODEL_REFUSED, error)
+        print(f"focusgate: {why}; an override works", file=sys.stderr)
+        classifier = NoClassifier(why)
     with ExitStack() as stack:
         trace = stack.enter_context(_open_trace(arguments.trace)) if arguments.trace else None
         clock = FakeClock() if arguments.instant else MonotonicClock()
@@ -141,6 +159,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 clock=clock,
                 origin=origin,
                 audit=audit,
+                patient=not arguments.instant,
             )
 
         device = app.build(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pytest
@@ -167,8 +167,8 @@ class Rig:
 def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     stores: list[Store] = []
 
-    def make(**camera_settings: object) -> Rig:
-        clock = FakeClock(1000 * 1000 * MS)
+    def make(clock: Any = None, **camera_settings: object) -> Rig:
+        clock = clock or FakeClock(1000 * 1000 * MS)
         camera = ToldCamera(clock, **camera_settings)  # type: ignore[arg-type]
         classifier = ToldClassifier()
         pins = SimulatedPins(clock)

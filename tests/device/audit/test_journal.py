@@ -252,16 +252,16 @@ def test_what_is_no_path_is_left_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "reason", "code"),
+    ("error", "reason", "code", "fault"),
     [
-        (None, "ended", 0),
-        (KeyboardInterrupt(), "interrupted", 130),
-        (CameraError("camera gone"), "camera gone", 3),
-        (ZeroDivisionError("secret"), "defect: ZeroDivisionError", 70),
+        (None, "ended", 0, None),
+        (KeyboardInterrupt(), "interrupted", 130, "FG-703"),
+        (CameraError("camera gone"), "camera gone", 3, "FG-103"),
+        (ZeroDivisionError("secret"), "defect: ZeroDivisionError", 70, "FG-701"),
     ],
 )
 def test_a_run_says_how_it_ended(
-    desk: Desk, lines: Callable[[], list[str]], error: BaseException | None, reason: str, code: int
+    desk: Desk, lines: Callable[[], list[str]], error: BaseException | None, reason: str, code: int, fault: str | None
 ) -> None:
     def run() -> None:
         with kept(desk.journal, desk.bench.folder):
@@ -276,7 +276,7 @@ def test_a_run_says_how_it_ended(
         with pytest.raises(type(error)):
             run()
     assert desk.log.kinds() == ["start", "gate", "stop"]
-    assert desk.log.notes[-1].data == {"reason": reason, "exit_code": code}
+    assert desk.log.notes[-1].data == {"reason": reason, "exit_code": code, "code": fault}
     assert lines()[-1] == f"audit: {desk.log.head}"  # the head stands in the journal too
 
 
