@@ -307,8 +307,8 @@ class World:
         """When an output had this value, from and to."""
         self.pins.shutter_is_high()
         changes = [item for item in self.pins.history if item.output == output]
-        ends = [item.at_ns for item in changes[1:]] + [end_ns]
-        return [(item.at_ns, to_ns) for item, to_ns in zip(changes, ends, strict=True) if item.value == value]
+        ends = [*(item.at_ns for item in changes[1:]), end_ns]
+        return [(item.at_ns, to_ns) for item, to_ns in zip(changes, ends, strict=False) if item.value == value]
 
     def open_spans(self, end_ns: int) -> list[tuple[int, int]]:
         """When the shutter line was high without an override, which is high whatever the camera does."""
