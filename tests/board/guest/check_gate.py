@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 from check_board import BLUE, CAPTURE, GREEN, OVERRIDE, RED, SHUTTER
+from installed import APERTURE_CLOSE, CAPTURES, CONFIG, POSITIONS_US, SCENE_S, SERVO_ENABLE, configure
 from rig import (
     GATE,
     GUARD,
@@ -23,53 +23,14 @@ from rig import (
     show,
     status,
     tell,
-    wait_for,
     wait_level,
 )
 
-CONFIG, BOARD_ENV = Path("/etc/focusgate/focusgate.toml"), Path("/etc/focusgate/board.env")
-CAPTURES = Path("/var/lib/focusgate/captures")
-APERTURE_OPEN, APERTURE_CLOSE = 16, 20
-SCENE_S = 20.0  # in focus and out of it take 5 s each; emulation may be slow
 EVIDENCE_MS = 300.0  # older evidence is none, so no gate state can be that late
 MOVE_S = 1.5
 FULL_OFF = 0x1000  # PCA9685 data sheet, 7.3.3: bit 4 of OFF_H
 PRE_SCALE = 121  # 25 MHz / (4096 × 50 Hz) - 1
-POSITIONS_US = [1100.0, 1300.0, 1600.0, 1900.0]
 TABLE_COUNTS = {round(position_us * 50 * 4096 / 1e6) for position_us in POSITIONS_US}
-TOML = f"""
-[camera]
-kind = "picamera2"
-name = "scene"
-layout = "NV12"
-fps = 8.0
-
-[pins]
-kind = "rpi"
-shutter = {SHUTTER}
-aperture_open = {APERTURE_OPEN}
-aperture_close = {APERTURE_CLOSE}
-
-[aperture]
-kind = "servo"
-bus = 0
-f_numbers = [4.0, 5.6, 8.0, 11.0]
-positions = {POSITIONS_US}
-
-[store]
-folder = "{CAPTURES}"
-"""
-
-
-def configure(text: str = TOML) -> None:
-    """What a person edits on a board: the configuration; and what only this board needs: its GPIO chip, more time."""
-    drop_in = Path("/etc/systemd/system/focusgate.service.d/rig.conf")  # emulation starts some twenty times slower
-    drop_in.parent.mkdir(exist_ok=True)
-    drop_in.write_text("[Service]\nTimeoutStartSec=200s\n")
-    CONFIG.parent.mkdir(exist_ok=True)
-    CONFIG.write_text(text)
-    chip = Path("/run/rig-chip").read_text().strip().removeprefix("gpiochip")
-    BOARD_ENV.write_text(f"FOCUSGATE_SHUTTER_PIN={SHUTTER}\nRPI_LGPIO_CHIP={chip}\nRPI_LGPIO_REVISION=c03115\n")
 
 
 def installs() -> str:
@@ -214,12 +175,14 @@ def override_saves() -> str:
 def servo_moves() -> str:
     """The aperture's buttons reach the PCA9685's registers: 50 pulses a second, and the pulse of the table."""
     journal = Journal()
-    pulses = set()
+    pulses, powered = set(), set()
+    need(level(SERVO_ENABLE), "the servo driver's outputs are enabled at rest")
     press(APERTURE_CLOSE)
     end_s = time.monotonic() + MOVE_S
     while time.monotonic() < end_s:
         high, low = (int(run("i2cget", "-y", "0", "0x40", register).strip(), 16) for register in ("0x09", "0x08"))
         counts = high << 8 | low
+        powered.add(not level(SERVO_ENABLE))
         if not counts & FULL_OFF:
             pulses.add(counts)
     release(APERTURE_CLOSE)
@@ -227,6 +190,7 @@ def servo_moves() -> str:
     need(pulses & TABLE_COUNTS, f"pulses {sorted(pulses)}, one of the table is {sorted(TABLE_COUNTS)}")
     pre_scale = int(run("i2cget", "-y", "0", "0x40", "0xfe").strip(), 16)
     need(pre_scale == PRE_SCALE, f"PRE_SCALE {pre_scale}, due {PRE_SCALE}")
+    need(powered == {True, False} and level(SERVO_ENABLE), f"output enable during the move: {sorted(powered)}")
     return f"{said.message}; pulses of {sorted(pulses)} counts, PRE_SCALE {pre_scale}"
 
 
@@ -244,10 +208,3 @@ def journal_is_clean() -> str:
     for word in ("open", "closed", "refused", "saved"):
         need(word in text, f"no line with '{word}'")
     return f"{len(text.splitlines())} lines"
-
-
-def wait_ready(timeout_s: float = 90) -> float:
-    """Seconds until the service is READY (again)."""
-    began_s = time.monotonic()
-    wait_for("the service to be READY", is_ready, timeout_s)
-    return time.monotonic() - began_s
