@@ -39,6 +39,10 @@ WAVELENGTH_NM = 550.0
 TILE_PX = 72
 """Side of a tile of the classifier at full size."""
 
+FINEST_UM, COARSEST_UM = 8.0, 25.0
+LEAST_WIDTH_MM = 20.0
+"""Scale: a field of two to six centimetres at full size."""
+
 WIDEST_F_NUMBERS = (2.0, 2.8)
 NARROWEST_F_NUMBERS = (11.0, 22.0)
 APERTURE_KNOTS = 9
@@ -120,10 +124,14 @@ class Unit:
 
 
 def drawn_unit(seed: int, *, width: int = FULL_WIDTH_PX, height: int = FULL_HEIGHT_PX, tone: Tone = "linear") -> Unit:
-    """The device with this seed: same seed and size, same device. Pixel lengths scale with `width` only where they
-    describe the field (centre, radius); scale, blur and noise are those of the full sensor."""
+    """The device with this seed: same seed and size, same device.
+
+    Of a smaller picture only the field (centre, radius) is smaller, and the scale at least such that LEAST_WIDTH_MM
+    are seen, as no device would see less; blur and noise are those of the full sensor.
+    """
     rng = np.random.default_rng([seed, _DRAWN])
-    um_per_px = float(np.exp(rng.uniform(math.log(8.0), math.log(25.0))))
+    finest = min(max(FINEST_UM, LEAST_WIDTH_MM * UM_PER_MM / width), COARSEST_UM - 5.0)
+    um_per_px = float(np.exp(rng.uniform(math.log(finest), math.log(COARSEST_UM))))
     positions, f_numbers = _drawn_aperture(rng)
     partly_dark = rng.random() < 1 / 3
     return Unit(

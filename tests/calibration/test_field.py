@@ -60,7 +60,8 @@ def test_any_field_off_centre_cut_or_half_dark_is_found(
     x: float, y: float, radius: float, rim: float, dark_side_deg: float | None
 ) -> None:
     found = find_field(lit_circle(x, y, radius, rim=rim, dark_side_deg=dark_side_deg))
-    assert math.hypot(found.centre_x_px - x, found.centre_y_px - y) < CENTRE_PX
+    # half dark and cut off, as little as a quarter of the rim shows, and light that falls towards it shifts its middle
+    assert math.hypot(found.centre_x_px - x, found.centre_y_px - y) < max(CENTRE_PX, 0.015 * radius)
     assert abs(found.radius_px - radius) < max(CENTRE_PX, 0.02 * radius)
 
 
