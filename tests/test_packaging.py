@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from device.supervision.faults import TABLE
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -49,3 +51,8 @@ def test_the_weights_travel_with_their_manifest_its_signature_and_the_public_key
 
 def test_every_package_says_that_it_is_typed(names: list[str]) -> None:
     assert {f"{package}/py.typed" for package in ("device", "models", "calibration")} <= set(names)
+
+
+def test_every_code_of_the_device_travels_with_its_page(names: list[str]) -> None:
+    pages = {name.removeprefix("device/supervision/pages/") for name in names if "supervision/pages/" in name}
+    assert pages == {f"{code}.md" for code in TABLE}
