@@ -24,6 +24,8 @@ for row, (odd, even) in enumerate(zip(ODD, EVEN, strict=True)):
     HEADER |= {2 * row + 1: odd, 2 * row + 2: even}
 PIN_OF = {name: pin for pin, name in HEADER.items() if isinstance(name, int)}
 
+SERVO_ENABLE = 17  # what docs/board.md proposes for aperture.enable, which has no default
+
 # Okabe-Ito colours; every wire is also named in words, so that nothing depends on colour
 GROUND, POWER, SIGNAL, ENABLE = "#000000", "#d55e00", "#0072b2", "#009e73"
 
@@ -94,12 +96,14 @@ def bcm(number: int) -> str:
 
 
 def servo() -> list[str]:
-    parts = [box(70, TOP - 22, 250, 4 * PITCH + 44, fill="#eef3fa")]
+    """The driver board; its output enable has a pull-up, so that a servo without a program has no pulses either."""
+    parts = [box(70, TOP - 22, 250, 5 * PITCH + 44, fill="#eef3fa")]
     for pin, colour, name, terminal in (
         (1, POWER, "3.3 V", "VCC"),
         (3, SIGNAL, "GPIO2, SDA", "SDA"),
         (5, SIGNAL, "GPIO3, SCL", "SCL"),
         (9, GROUND, "GND", "GND"),
+        (PIN_OF[SERVO_ENABLE], SIGNAL, bcm(SERVO_ENABLE), "OE"),
     ):
         parts += wire(pin, 320, colour, name)
         parts.append(text(310, row_y(pin) + 5, terminal, anchor="end"))
@@ -111,7 +115,9 @@ def servo() -> list[str]:
         text(84, TOP + 102, "channel 0: aperture servo", size=13),
         text(84, TOP + 134, "only with a motor aperture", size=13, fill="#555"),
     ]
-    return parts
+    x, top, bottom = 352, row_y(1), row_y(PIN_OF[SERVO_ENABLE])
+    parts += [line([(x, top), (x, bottom)], SIGNAL), dot(x, top, POWER), dot(x, bottom, SIGNAL)]
+    return [*parts, *resistor(x, row_y(7), "1 kΩ pull-up", upright=True)]
 
 
 def buttons(pins: PinMap) -> list[str]:
