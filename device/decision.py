@@ -25,7 +25,7 @@ from device.gate import (
     Refused,
     step,
 )
-from device.lamp import Shown, next_lamp, tone_for
+from device.lamp import Shown, next_lamp, tone_for, with_room
 from device.loops import CameraLoop, Judged, VisionLoop
 from device.mailbox import Queue
 from device.pins.protocol import Buttons, Pins, Tone
@@ -250,7 +250,8 @@ class DecisionLoop:
         """Outputs follow the state; the shutter line falls by itself if this is not reached again in LEASE_NS."""
         state = self._state
         self._shown = next_lamp(self._shown, state, now_ns)
-        self._pins.show(self._shown.lamp)
+        lamp = with_room(self._shown.lamp, low=self.status.room_low)
+        self._pins.show(lamp)
         try:
             try:
                 self._pins.tick(now_ns)
@@ -267,7 +268,7 @@ class DecisionLoop:
         self.status = replace(
             self.status,
             gate=state,
-            lamp=self._shown.lamp,
+            lamp=lamp,
             shutter_high=state.enabled,
             camera_fps=self._camera.rate.per_second(now_ns),
             judged_fps=self._vision.rate.per_second(now_ns),

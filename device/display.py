@@ -32,6 +32,8 @@ _LAMPS = {
     Lamp.OPEN: "● green, steady",
     Lamp.ARMED: "▲ amber, fast blink",
     Lamp.FAULT: "✖ red, double flash",
+    Lamp.CLOSED_LOW: "■ red, with a blue blink: room is low",
+    Lamp.OPEN_LOW: "● green, with a blue wink: room is low",
 }
 BAR_CELLS = 40
 KEYS = "space capture   o override (hold)   [ ] aperture   p pause assistant   q quit"

@@ -16,6 +16,7 @@ _LAMPS = {
     Mode.OVERRIDE_ARMED: Lamp.ARMED,
     Mode.FAULT: Lamp.FAULT,
 }
+_LOW = {Lamp.CLOSED: Lamp.CLOSED_LOW, Lamp.OPEN: Lamp.OPEN_LOW}
 _TONES: dict[type[Event], Tone] = {Refused: Tone.REFUSED, OverrideArmed: Tone.ARMED, ButtonStuck: Tone.FAULT}
 
 
@@ -43,3 +44,8 @@ def next_lamp(shown: Shown, state: GateState, now_ns: int) -> Shown:
 def tone_for(event: Event) -> Tone | None:
     """The tone of an event, if it has one; a capture is silent until it is durable."""
     return _TONES.get(type(event))
+
+
+def with_room(lamp: Lamp, *, low: bool) -> Lamp:
+    """The same lamp, saying besides that room is low (FG-305). What is more urgent than that says itself alone."""
+    return _LOW.get(lamp, lamp) if low else lamp

@@ -54,6 +54,7 @@ class StatusRecord(BaseModel):
     last_message: str
     captures_left: int | None = None
     audit_trouble: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 def record_of(status: Status, now_ns: int, boot_id: str) -> StatusRecord:
@@ -85,6 +86,7 @@ def record_of(status: Status, now_ns: int, boot_id: str) -> StatusRecord:
         last_message=status.last_message,
         captures_left=status.captures_left,
         audit_trouble=status.audit_trouble,
+        notices=status.notices,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from device.status_file import StatusRecord
+
+_CODE = re.compile(r"\bFG-\d{3}\b")
 
 EXAMPLES = """\
 examples:
@@ -50,10 +53,12 @@ def lines(record: StatusRecord) -> Iterator[str]:
     yield f"captures   {record.saved} saved, {record.refused} refused; last: {record.last_capture or 'none'}"
     if record.captures_left is not None:
         yield f"disk       {Space(record.captures_left).line()}"
-    if record.audit_trouble:
-        yield f"audit      not written: {record.audit_trouble}"
+    for notice in record.notices:
+        yield f"notice     {notice}"
     if record.last_message:
         yield f"message    {record.last_message}"
+    for code in sorted(set(_CODE.findall(" ".join((record.reason, record.last_message, *record.notices))))):
+        yield f"more       focusgate explain {code}"
 
 
 def _run(arguments: argparse.Namespace) -> int:

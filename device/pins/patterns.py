@@ -22,15 +22,23 @@ WHITE: Rgb = (True, True, True)
 RED: Rgb = (True, False, False)
 GREEN: Rgb = (False, True, False)
 AMBER: Rgb = (True, True, False)
+BLUE: Rgb = (False, False, True)
 
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """A colour that is lit and dark in turn for `spans_ms`, beginning lit, over and over; no spans: steady."""
+    """`colour` lit and dark in turn for `spans_ms`, beginning lit, over and over; no spans: steady.
+
+    later   colour of the second, third … light, where it is another
+    """
 
     colour: Rgb
     spans_ms: tuple[int, ...] = ()
+    later: Rgb | None = None
 
+
+LONGEST_WINK_MS = 100
+"""Open is never dark for longer, and everything else is at times: so it is told by its rhythm alone."""
 
 RHYTHMS = {
     Lamp.OFF: Rhythm(DARK),
@@ -39,6 +47,8 @@ RHYTHMS = {
     Lamp.OPEN: Rhythm(GREEN),  # the only steady light
     Lamp.ARMED: Rhythm(AMBER, (200, 200)),  # fast blink
     Lamp.FAULT: Rhythm(RED, (150, 150, 150, 1050)),  # double flash
+    Lamp.CLOSED_LOW: Rhythm(RED, (1200, 300, 200, 300), BLUE),  # long light, gap, blue blink, gap
+    Lamp.OPEN_LOW: Rhythm(GREEN, (2700, LONGEST_WINK_MS, 100, LONGEST_WINK_MS), BLUE),  # steady but for a blue wink
 }
 
 TONES: dict[Tone, tuple[tuple[int, int], ...]] = {
@@ -59,7 +69,9 @@ def pattern_level(lamp: Lamp, elapsed_ns: int) -> Rgb:
         return rhythm.colour
     within_ms = (max(0, elapsed_ns) // MS) % sum(rhythm.spans_ms)
     span = bisect_right(tuple(accumulate(rhythm.spans_ms)), within_ms)
-    return DARK if span % 2 else rhythm.colour
+    if span % 2:
+        return DARK
+    return rhythm.colour if span == 0 or rhythm.later is None else rhythm.later
 
 
 def tone_level(tone: Tone, elapsed_ns: int) -> int | None:

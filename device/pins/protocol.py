@@ -16,6 +16,8 @@ class Lamp(Enum):
     OPEN = "open"  # green, the only steady light
     ARMED = "armed"  # amber, fast blink: an override is armed
     FAULT = "fault"  # red, double flash
+    CLOSED_LOW = "closed, room is low"  # as closed, with a blue blink in its gap
+    OPEN_LOW = "open, room is low"  # as open, with a short blue wink every three seconds
 
 
 class Tone(Enum):

@@ -27,6 +27,8 @@ LAMPS = {
     Lamp.OPEN: "green, steady",
     Lamp.ARMED: "amber, blinking fast",
     Lamp.FAULT: "red, flashing twice and pausing",
+    Lamp.CLOSED_LOW: "red, long light, then a short blue one",
+    Lamp.OPEN_LOW: "green, winking blue every three seconds",
     Lamp.OFF: "off",
 }
 TONES = {

@@ -47,7 +47,7 @@ def index() -> str:
         [
             "# What the device reports",
             "",
-            "Whatever tells of a fault, a refusal or an end (log, `focusgate status`, audit log, service manager) begins",
+            "Whatever tells of a fault, a refusal or an end (log, `focusgate status`, audit, service manager) begins",
             "with a code. `focusgate explain CODE` shows its page: what happened, what the device did, what to do. A",
             "*fault* closes the gate while it lasts, and an override can still be saved; a *notice* closes nothing; a",
             "*refusal* is of one press; an *end* ends the process, with the outputs safe.",

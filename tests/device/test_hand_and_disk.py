@@ -89,13 +89,16 @@ def test_a_full_disk_shows_before_anybody_presses_and_a_press_is_refused(
     assert rig.decision.status.lamp is Lamp.OPEN
 
 
-def test_little_room_is_heard_after_each_capture_and_told_in_captures(
+def test_little_room_is_seen_in_the_lamp_heard_after_each_capture_and_told_in_captures(
     make_rig: MakeRig, free: Callable[[int], None]
 ) -> None:
     rig = make_rig()
     free(500 * MB)
     rig.frames(12)
     assert rig.decision.status.captures_left == 37
+    assert rig.decision.status.lamp is Lamp.OPEN_LOW
+    assert rig.decision.status.notices == ("FG-305 fewer than 100 captures fit; export and delete captures",)
+    assert "FG-305" in rig.decision.status.line()
     press(rig)
     assert rig.tones == ["saved, room is low"]
     assert len(rig.saved()) == 1

@@ -18,7 +18,7 @@ from device.gate import (
     OverrideExpired,
     Refused,
 )
-from device.lamp import Shown, next_lamp, tone_for
+from device.lamp import Shown, next_lamp, tone_for, with_room
 from device.lease import Lease, closed, renewed
 from device.pins.protocol import Lamp, Tone
 
@@ -81,3 +81,11 @@ def test_every_event_has_its_tone_and_a_capture_none_before_it_is_durable() -> N
     assert tone_for(ButtonStuck(Button.CAPTURE)) is Tone.FAULT
     assert tone_for(Capture(1, 1, override=False, judged=True)) is None
     assert tone_for(OverrideExpired()) is None
+
+
+def test_room_that_is_low_shows_beside_open_and_closed_and_never_instead_of_what_is_more_urgent() -> None:
+    low = {lamp: with_room(lamp, low=True) for lamp in (Lamp.STARTING, Lamp.CLOSED, Lamp.OPEN, Lamp.ARMED, Lamp.FAULT)}
+    changed = {lamp for lamp, shown in low.items() if shown is not lamp}
+    assert changed == {Lamp.CLOSED, Lamp.OPEN}
+    assert (low[Lamp.CLOSED], low[Lamp.OPEN]) == (Lamp.CLOSED_LOW, Lamp.OPEN_LOW)
+    assert all(with_room(lamp, low=False) is lamp for lamp in low)

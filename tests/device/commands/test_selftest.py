@@ -60,14 +60,14 @@ def test_with_yes_simulated_pins_pass_and_nobody_is_asked(
     monkeypatch.setattr("builtins.input", lambda _question: pytest.fail("somebody was asked"))
     assert run("--yes") == ExitCode.OK
     said = capsys.readouterr().out.splitlines()
-    assert said[-1] == "20 steps, 0 failed"
+    assert said[-1] == "22 steps, 0 failed"
     assert all(line.startswith("ok ") for line in said[:-1])
 
 
 def test_some_steps_may_be_chosen_and_keep_their_order(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--yes", "--only", "shutter, lamp") == ExitCode.OK
     said = [line.split()[1] for line in capsys.readouterr().out.splitlines()[:-1]]
-    assert said == ["lamp"] * 6 + ["shutter"] * 2
+    assert said == ["lamp"] * 8 + ["shutter"] * 2
 
 
 @pytest.mark.parametrize("only", ["lamps", "", ",", "lamp,horn"])

@@ -95,3 +95,20 @@ def test_without_a_file_the_service_is_not_running_and_the_line_says_how_to_star
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert "systemctl start focusgate" in said.err
+
+
+def test_every_code_is_told_with_the_command_that_explains_it(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    says = Status(
+        gate=GateState(mode=Mode.FAULT, reason="FG-101 camera gone; FG-302 no disk"),
+        notices=("FG-305 fewer than 100 captures fit",),
+    )
+    write_status(path, says, time.monotonic_ns() + 60 * SECOND)
+    assert run("--file", str(path)) == ExitCode.OK
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "fault: FG-101 camera gone; FG-302 no disk"
+    assert "notice     FG-305 fewer than 100 captures fit" in said
+    assert said[-3:] == [f"more       focusgate explain FG-{number}" for number in (101, 302, 305)]
+    assert run("--file", str(path), "--json") == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["notices"] == ["FG-305 fewer than 100 captures fit"]

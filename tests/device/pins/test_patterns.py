@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.pins.patterns import DARK, MS, RHYTHMS, TONES, pattern_level, tone_level
+from device.pins.patterns import BLUE, DARK, LONGEST_WINK_MS, MS, RHYTHMS, TONES, pattern_level, tone_level
 from device.pins.protocol import Lamp, Tone
 
 SHOWN = [lamp for lamp in Lamp if lamp is not Lamp.OFF]
@@ -27,6 +27,25 @@ def test_no_two_lamps_have_the_same_rhythm() -> None:
 def test_only_open_is_a_steady_light() -> None:
     assert [lamp for lamp in SHOWN if all(shape(lamp))] == [Lamp.OPEN]
     assert not any(shape(Lamp.OFF))
+
+
+def longest_dark_ms(lamp: Lamp) -> int:
+    """The longest pause in six seconds of light."""
+    return max((10 * len(list(run)) for lit, run in groupby(shape(lamp)) if not lit), default=0)
+
+
+def test_open_is_told_by_its_rhythm_alone_whether_room_is_low_or_not() -> None:
+    pauses_ms = {lamp: longest_dark_ms(lamp) for lamp in SHOWN}
+    opened = {Lamp.OPEN, Lamp.OPEN_LOW}
+    assert {lamp for lamp, dark_ms in pauses_ms.items() if dark_ms <= LONGEST_WINK_MS} == opened
+    assert min(dark_ms for lamp, dark_ms in pauses_ms.items() if lamp not in opened) >= 2 * LONGEST_WINK_MS
+
+
+@pytest.mark.parametrize(("lamp", "low"), [(Lamp.OPEN, Lamp.OPEN_LOW), (Lamp.CLOSED, Lamp.CLOSED_LOW)])
+def test_room_that_is_low_adds_blue_to_the_colour_of_the_state_and_to_nothing_else(lamp: Lamp, low: Lamp) -> None:
+    colours = {one: {pattern_level(one, ms * MS) for ms in range(0, 6000, 10)} - {DARK} for one in Lamp}
+    assert colours[low] == colours[lamp] | {BLUE}
+    assert [one for one in Lamp if BLUE in colours[one]] == [Lamp.CLOSED_LOW, Lamp.OPEN_LOW]
 
 
 def test_every_lamp_is_lit_from_its_first_moment() -> None:
