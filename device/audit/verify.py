@@ -201,6 +201,15 @@ class _Reading:
             if head.sequence <= end.sequence:
                 what = "the record that the head names is not there, or is another"
             self._wrong(report.folder / HEAD, what, sequence=head.sequence)
+        if head is not None and head.sequence < end.sequence:
+            report.notes.append(
+                f"{report.folder}: what stands behind record {head.sequence} is not in the head yet: "
+                "a crash came between, or somebody added it"
+            )
+        if self._noted is not None and self._noted.sequence < end.sequence:
+            report.notes.append(
+                f"{end.sequence - self._noted.sequence} records were added since the head that you gave"
+            )
         if self._noted is not None and self._noted not in self._found:
             what = "the head that you gave names a record that is not in this log: it was cut off or written anew"
             self._wrong(report.folder, what, sequence=self._noted.sequence)
