@@ -7,13 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MultipleOf
 from pydantic import Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from device.config_base import Section
-from device.config_board import ApertureConfig, AssistConfig, FixedApertureConfig, PiCameraConfig, RpiPinsConfig
+from device.config_board import (
+    ApertureConfig,
+    AssistConfig,
+    FixedApertureConfig,
+    PiCameraConfig,
+    RpiPinsConfig,
+    table_of,
+    travel_of,
+)
 from device.gate import MS, GateSettings
+from device.pins.reserve import check_claims
 from models.errors import InputError, one_line
 
 
@@ -126,15 +135,20 @@ def load_config(path: Path | None) -> Config:
     if not text.strip():
         raise InputError(f"{path}: the configuration is empty; leave --config out to use the defaults")
     try:
-        return parse_config(tomllib.loads(text), str(path))
-    except tomllib.TOMLDecodeError as error:
+        values = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets thousands deep
         raise InputError(f"{path}: not valid TOML: {one_line(error)}") from None
+    return parse_config(values, str(path))
 
 
 def parse_config(values: dict[str, Any], where: str) -> Config:
     """`values` as a Config. Raises InputError naming the first thing that is wrong, and how many more there are."""
     try:
-        return Config.model_validate(values)
+        _check_texts(values)
+        config = Config.model_validate(values)
+        _check_whole(config)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     except ValidationError as error:
         problems = error.errors(include_url=False)
         first = problems[0]
@@ -142,26 +156,64 @@ def parse_config(values: dict[str, Any], where: str) -> Config:
         raise InputError(
             f"{where}: {_explain(first['loc'], first['type'], first['msg'], first['input'])}{rest}"
         ) from None
+    return config
+
+
+def _check_texts(value: object, key: str = "") -> None:
+    """No text is blank, which would be taken for one that was left out, or holds what no path and no message may."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_texts(inner, f"{key}.{_word(name)}" if key else _word(name))
+    elif isinstance(value, str) and (not value.strip() or any(sign < " " or sign == "\x7f" for sign in value)):
+        raise InputError(
+            f"{key} = {one_line(repr(value), 60)} is not possible; allowed: text on one line, or no such key"
+        )
+
+
+def _check_whole(config: Config) -> None:
+    """What no section shows by itself: no line is wanted twice, and the aperture's table fits its travel."""
+    pins = config.pins.pins().claims() if isinstance(config.pins, RpiPinsConfig) else ()
+    check_claims((*pins, *config.aperture.claims()))
+    if isinstance(config.camera, PiCameraConfig):
+        config.camera.settings()
+    if not isinstance(config.aperture, FixedApertureConfig):
+        travel_of(config.aperture).check(table_of(config.aperture))
+
+
+def _word(name: object) -> str:
+    """A key as it can be shown: on one line, and not endless."""
+    return one_line("".join(sign if sign.isprintable() else "�" for sign in str(name)), 60)
 
 
 def _explain(location: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
     """One validation error as: key, value, what is allowed, what to do."""
-    names = [str(part) for part in location if str(part) not in _KINDS or part == location[-1]]
+    names = [_word(part) for part in location if str(part) not in _KINDS or part == location[-1]]
     key = ".".join(names)
+    shown = one_line(repr(value), 60)
     if kind == "extra_forbidden":
-        return f"unknown key {key}; 'focusgate config explain' lists all keys"
+        others = ", ".join(_siblings(names, location))
+        return f"unknown key {key} (= {shown}); allowed: {others}; see 'focusgate config explain'"
     if kind == "missing":
         return f"the key {key} is missing; 'focusgate config explain' says what it takes"
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         kinds = [entry.kind for entry in explain() if entry.key == f"{key}.kind"]
-        return f"{key}.kind is missing or unknown; allowed: {', '.join(map(repr, kinds))}"
+        return f"{key}.kind is missing or unknown; allowed: {', '.join(map(repr, kinds))}; {shown} is not possible"
     if kind == "value_error":
-        return f"{key} {message.removeprefix('Value error, ')}: {one_line(repr(value), 60)} is not possible"
+        return f"{key} = {shown} is not possible; allowed: values that {message.removeprefix('Value error, must ')}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        return f"{key} is not a section; write it as a table: [{key}]"
-    entry = next((item for item in explain() if item.key == key and _same_union(item, location)), None)
+        return f"{key} is not a section; write it as a table: [{key}]; {shown} is not possible"
+    whole = ".".join(name for name in names if not name.isdecimal())  # an item of a list is as the list allows
+    entry = next((item for item in explain() if item.key == whole and _same_union(item, location)), None)
     allowed = f"allowed: {entry.allowed}" if entry else one_line(message)
-    return f"{key} = {one_line(repr(value), 60)} is not possible; {allowed}"
+    return f"{key} = {shown} is not possible; {allowed}"
+
+
+def _siblings(names: list[str], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that there are where the last of `names` is not one."""
+    if len(names) == 1:
+        return list(Config.model_fields)
+    entries = (entry.key.split(".") for entry in explain() if _same_union(entry, location))
+    return [each[-1] for each in entries if each[:-1] == names[:-1]]
 
 
 _KINDS = ("simulated", "files", "v4l2", "picamera2", "rpi", "fixed", "servo", "stepper")
@@ -239,6 +291,8 @@ def _allowed(info: FieldInfo) -> str:
                 bounds.append(f"to {value}")
             case Lt(lt=value):
                 bounds.append(f"below {value}")
+            case MultipleOf(multiple_of=value):
+                bounds.append(f"in steps of {value}")
             case _:
                 continue
     return " ".join(filter(None, (*kinds, *dict.fromkeys(bounds))))

@@ -52,5 +52,8 @@ def check_claims(claims: Iterable[Claim]) -> None:
         if not FIRST_BCM <= bcm <= LAST_BCM:
             raise InputError(f"{name} = {bcm} is not possible; allowed: BCM numbers from {FIRST_BCM} to {LAST_BCM}")
         if bcm in taken:
-            raise InputError(f"{name} and {taken[bcm]} both use GPIO{bcm}; give one of them another BCM number")
+            raise InputError(
+                f"{name} and {taken[bcm]} both use GPIO{bcm}; give one of them another BCM number "
+                f"from {FIRST_BCM} to {LAST_BCM}"
+            )
         taken[bcm] = name

@@ -116,7 +116,8 @@ def test_a_table_that_is_none_is_refused_with_its_key_and_the_reason() -> None:
     with pytest.raises(InputError) as caught:
         parse_config({"aperture": {**SERVO, "f_numbers": [2.0, 1.4, 2.8]}}, "focusgate.toml")
     assert str(caught.value) == (
-        "focusgate.toml: aperture.f_numbers must rise from one to the next: [2.0, 1.4, 2.8] is not possible"
+        "focusgate.toml: aperture.f_numbers = [2.0, 1.4, 2.8] is not possible; "
+        "allowed: values that rise from one to the next"
     )
 
 

@@ -46,6 +46,24 @@ def test_the_gate_gets_its_timings_in_nanoseconds() -> None:
             {"model": {"criterion_px": float("nan")}},
             "model.criterion_px = nan is not possible; allowed: number above 0",
         ),
+        ({"gates": {}}, "allowed: camera, gate, model, profile, pins, aperture, assist, store;"),
+        ({"gate": {"percnt": 90}}, "unknown key gate.percnt (= 90); allowed: percent, min_judged_percent,"),
+        ({"gate\n\x1b[31m": 1}, "unknown key gate��[31m (= 1)"),
+        ({"camera": {"kind": "webcam"}}, "{'kind': 'webcam'} is not possible"),
+        ({"camera": {"kind": "picamera2", "width": 257}}, "allowed: whole number from 256 to 8192 in steps of 2"),
+        ({"store": {"seal_to": ""}}, "store.seal_to = '' is not possible; allowed: text on one line, or no such key"),
+        ({"profile": {"file": "a\0b"}}, r"profile.file = 'a\x00b' is not possible; allowed: text on one line"),
+        ({"store": {"folder": "a\nb"}}, r"store.folder = 'a\nb' is not possible"),
+        ({"pins": {"kind": "rpi", "capture": 6}}, "pins.override and pins.capture both use GPIO6; give one of them"),
+        (
+            {"aperture": {"kind": "servo", "f_numbers": [2.0, 4.0, 8.0], "positions": [1000.0, 2000.0]}},
+            "aperture.table has 3 f-numbers and 2 positions; allowed: the same number of both",
+        ),
+        (
+            {"aperture": {"kind": "servo", "f_numbers": [2.0, "4"], "positions": [1000.0, 2000.0]}},
+            "aperture.f_numbers.1 = '4' is not possible; allowed: list of number above 0.5 to 64.0",
+        ),
+        ({"camera": {"kind": "picamera2", "red_gain": 1.0}}, "camera.red_gain and camera.blue_gain go together"),
         ({"gate": {"percent": 0, "passes_to_open": 0}}, "(and 1 more)"),
     ],
 )
@@ -60,7 +78,15 @@ def test_what_is_wrong_is_named_with_key_value_and_range(values: dict[str, Any],
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"", "is empty"), (b"[gate\n", "not valid TOML"), (b"\xff\xfe", "not UTF-8"), (b"  \n", "is empty")],
+    [
+        (b"", "is empty"),
+        (b"[gate\n", "not valid TOML"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"  \n", "is empty"),
+        (bytes(400), "not valid TOML"),
+        (b"[gate]\npercent = " + b"9" * 5000, "not valid TOML"),
+        (b"a = " + b"[" * 5000 + b"]" * 5000, "not valid TOML"),
+    ],
 )
 def test_a_torn_or_empty_file_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "focusgate.toml"

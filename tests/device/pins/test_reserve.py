@@ -31,7 +31,9 @@ def test_what_is_not_fitted_claims_nothing() -> None:
 def test_double_use_is_refused_in_one_line_that_names_both() -> None:
     with pytest.raises(InputError) as caught:
         check_claims((*PinMap(capture=24).claims(),))
-    assert str(caught.value) == ("pins.shutter and pins.capture both use GPIO24; give one of them another BCM number")
+    assert str(caught.value) == (
+        "pins.shutter and pins.capture both use GPIO24; give one of them another BCM number from 2 to 27"
+    )
 
 
 def test_a_servo_on_i2c_keeps_its_bus() -> None:
