@@ -6,7 +6,7 @@ PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
 DATA ?=
 
-.PHONY: figures search help run test faults bench train sign model-check board-test arm-test arm-count board-results pictures clean
+.PHONY: figures search help run test faults bench train sign model-check board-test arm-test board-ci arm-count board-results pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,6 +75,9 @@ arm-test: $(VENV)/.focusgate-test ## run model and tests with the board's aarch6
 
 board-results: ## write docs/board-results.md from the last board-test and arm-test
 	out="$${BOARD_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/focusgate-board}/out" && python3 tests/board/results.py --page docs/board-results.md "$$out/results.jsonl" "$$out/arm.jsonl"
+board-ci: $(VENV)/.focusgate-test ## the short forms of board-test and arm-test, where their tools are (as root; some ten minutes)
+	PYTHON=$(abspath $(VENV)/bin/python) tests/board/ci.sh
+
 
 arm-count: ## count the instructions of one frame on a Cortex-A72 and an A76, under emulation (as root)
 	tests/board/count_instructions.sh models/weights/focus-s.onnx
