@@ -39,7 +39,7 @@ debian_tree() {
     shift 2
     nice -n 19 mmdebstrap --quiet --mode=root --variant=minbase --aptopt='APT::Install-Recommends "0"' --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' --include="$packages" "$@" \
-        trixie "$folder" "deb [signed-by=$KEYRING] $(mirror) trixie main"
+        trixie "$folder" "deb [signed-by=$KEYRING] $(mirror) trixie main" || cannot "no Debian tree can be made: no mirror, or none that answers (DEBIAN_MIRROR)"
 }
 
 say() { echo "[$(date +%T)] $*"; }
