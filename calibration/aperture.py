@@ -173,12 +173,21 @@ def _shift(up: tuple[Float, Float], down: tuple[Float, Float]) -> float:
 
 
 def _cost(up: tuple[Float, Float], down: tuple[Float, Float], shift: float) -> float:
-    """Mean square difference (stops²) between the way up and the way down moved up by `shift`, where both are known."""
+    """Mean square difference (stops²) between the way up and the way down moved up by `shift`, where both move."""
+    low, high = _moving(*up)
+    first, last = _moving(*down)
     place = down[0] + shift
-    inside = (place >= up[0][0]) & (place <= up[0][-1])
+    inside = (place >= low) & (place <= high) & (down[0] >= first) & (down[0] <= last)
     if inside.sum() < MIN_POINTS // 2:
         return float("inf")
     return float(((np.interp(place[inside], up[0], up[1]) - down[1][inside]) ** 2).mean())
+
+
+def _moving(position: Float, stops: Float) -> tuple[float, float]:
+    """First and last position between which every point's light differs from the next's; kinks at the ends left out."""
+    moves = np.abs(np.diff(stops)) > STOP_SHARE
+    first, last = int(moves.argmax()), len(moves) - 1 - int(moves[::-1].argmax())
+    return float(position[min(first + 1, last)]), float(position[last])
 
 
 def _repeatability(again: Sequence[Sequence[Sample]], position: Float, stops: Float) -> float:
