@@ -123,7 +123,7 @@ say "project"
 put_project
 say "image"
 rm -f "$OUT/rootfs.img"
-truncate -s 2500M "$OUT/rootfs.img"
+truncate -s 4000M "$OUT/rootfs.img" # sparse; room for more than the 100 captures below which the lamp says that it is low
 nice -n 19 mke2fs -q -t ext4 -m 0 -d "$TREE" "$OUT/rootfs.img"
 umount "$TREE"
 say "image of $(du -h "$OUT/rootfs.img" | cut -f1) in $OUT"

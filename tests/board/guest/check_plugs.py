@@ -63,7 +63,7 @@ def chip_forbidden() -> str:
     mode = chip.stat().st_mode
     chip.chmod(0o600)
     try:
-        return _refuses(TOML, "permission", HARDWARE_CODE)
+        return _refuses(TOML, "FG-401", HARDWARE_CODE)
     finally:
         chip.chmod(mode)
 
