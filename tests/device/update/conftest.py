@@ -222,10 +222,7 @@ class Bench:
     said: list[str]
     folder: Path
     key: Ed25519PrivateKey
-
-    @property
-    def site(self) -> Site:
-        return self.board.site
+    site: Site
 
     def manifest(self, wheels: dict[str, bytes], version: str, **over: object) -> bytes:
         listed = [
@@ -290,7 +287,7 @@ def make_bench(tmp_path: Path, key: Ed25519PrivateKey) -> Callable[..., Bench]:
         steps = Steps(cut_before)
         disk, host, said = FakeDisk(steps), FakeHost(root, steps), list[str]()
         board = Board(Site(root), host, disk, Path("/usr/bin/python3"), config, said.append)
-        return Bench(board, disk, host, steps, said, folder, key)
+        return Bench(board, disk, host, steps, said, folder, key, board.site)
 
     return make
 
