@@ -28,8 +28,17 @@ from device.script import TimedPress
 from device.status import Faults
 from device.status_file import StatusWriter, status_writer
 from device.supervision.beats import Beat
-from device.supervision.faults import APERTURE_OFF, APERTURE_RESTS, FOREIGN_PROFILE, UNCALIBRATED, Fault, coded
-from device.supervision.unjudged import NoClassifier
+from device.supervision.faults import (
+    APERTURE_OFF,
+    APERTURE_RESTS,
+    UNCALIBRATED,
+    UNDER_VOLTAGE,
+    Fault,
+    coded,
+)
+from device.supervision.power import PowerWatch, power_watch
+from device.supervision.starting import opened
+from device.supervision.unjudged import NoClassifier, fitting
 from models.classifier import Classifier, Judging
 from models.errors import CameraError, HardwareError, InputError
 
@@ -59,6 +68,7 @@ class Device:
     status_writer: StatusWriter | None = None
     assisting: Assisting | None = None
     audit: Journal | None = None
+    power: PowerWatch | None = None
     beat: Beat = field(default_factory=lambda: Beat("main", 0))
 
     def elapsed_s(self) -> float:
@@ -69,14 +79,31 @@ class Device:
         while self.presses and self.presses[0].at_s <= self.elapsed_s():
             press = self.presses.pop(0)
             self.press(press.button, round(press.hold_s * SECOND))
+        powered = self._look_at_supply()
         for steps in self.aperture_steps.take_all():
-            self._move_aperture(steps, by="hand")
-        self._assist()
+            if powered:
+                self._move_aperture(steps, by="hand")
+        if powered:
+            self._assist()
         self._look_at_aperture()
         if self.status_writer is not None:
             problem = self.status_writer.tick(self.decision.status, self.clock.now_ns())
             if problem is not None:
                 log.warning("%s", problem)
+
+    def _look_at_supply(self) -> bool:
+        """False while the voltage is too low: then nothing is moved, and the actuator has no power from then on."""
+        if self.power is None:
+            return True
+        turned = self.power.turned(self.clock.now_ns())
+        if turned is True:
+            line = coded(UNDER_VOLTAGE, "the supply voltage is too low; use a stronger supply or a shorter cable")
+            log.warning("%s; the actuator is off", line)
+            self.faults.raise_("power", line)
+            self.source.aperture.close()
+        elif turned is False:
+            self.faults.clear("power")
+        return not self.power.low
 
     def _look_at_aperture(self) -> None:
         """An actuator that is off for good is told before somebody asks it to move."""
@@ -149,17 +176,17 @@ def build(
     faults = Faults(audit or SILENT)
     with ExitStack() as undo:
         undo.callback(source.aperture.close)
-        camera = source.open()
+        pins = pins_of(config.pins, clock)
+        undo.callback(pins.close)
+        camera = opened(source.open, pins, clock, patient=not isinstance(config.pins, SimulatedPinsConfig))
         undo.callback(camera.close)
-        classifier, profile = _fitting(classifier, profile, camera.info.id, patient=isinstance(clock, MonotonicClock))
+        classifier, profile = fitting(classifier, profile, camera.info.id, patient=isinstance(clock, MonotonicClock))
         if min(camera.info.width, camera.info.height) < classifier.tile_px:
             raise CameraError(
                 f"camera {camera.info.id}: frames of {camera.info.width}×{camera.info.height} px are smaller than one "
                 f"tile; allowed: at least {classifier.tile_px}×{classifier.tile_px} px"
             )
         judging = judging_of(profile, config.model.criterion_px, config.gate.min_judged_percent)
-        pins = pins_of(config.pins, clock)
-        undo.callback(pins.close)
         recorder = recorder_of(judging, profile, camera.info.id)
         undo.pop_all()
     judged: Queue[Judged] = Queue(JUDGED_LIMIT)
@@ -210,26 +237,8 @@ def build(
         status_writer=status_writer() if isinstance(clock, MonotonicClock) else None,
         assisting=_assisting(config, classifier, judging, source),
         audit=audit,
+        power=power_watch() if isinstance(clock, MonotonicClock) else None,
     )
-
-
-def _fitting(
-    classifier: Classifier, profile: Profile | None, camera_id: str, *, patient: bool
-) -> tuple[Classifier, Profile | None]:
-    """The two, if they are made for each other and this camera. If not, nothing is judged and an override still works;
-    unless `patient`, InputError."""
-    if profile is None:
-        return classifier, None
-    try:
-        profile.check_matches(camera_id, classifier.sha256)
-    except InputError as error:
-        if isinstance(classifier, NoClassifier):  # its own reason is told; whose profile it is cannot be known
-            return classifier, None
-        if not patient:
-            raise
-        log.warning("%s; the gate stays closed, an override works", coded(FOREIGN_PROFILE, error))
-        return NoClassifier(coded(FOREIGN_PROFILE, error)), None
-    return classifier, profile
 
 
 def _assisting(config: Config, classifier: Classifier, judging: Judging, source: Source) -> Assisting | None:

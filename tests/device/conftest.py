@@ -10,6 +10,9 @@ from typing import Any, Self
 import numpy as np
 import pytest
 
+from device.aperture.protocol import Aperture
+from device.app import Device
+from device.backends import Source
 from device.camera.protocol import CameraInfo
 from device.clock import MS, FakeClock
 from device.decision import TICK_NS, DecisionLoop, Rules
@@ -217,3 +220,26 @@ def make_rig(tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 @pytest.fixture
 def told_classifier() -> Callable[[], ToldClassifier]:
     return ToldClassifier
+
+
+@pytest.fixture
+def as_device() -> Callable[..., Device]:
+    """A whole device of the rig's parts, with this aperture."""
+
+    def make(rig: Rig, aperture: Aperture, **parts: Any) -> Device:
+        return Device(
+            source=Source(lambda: rig.camera, PERIOD_NS, aperture),
+            judging=Judging(),
+            profile=None,
+            clock=rig.clock,
+            pins=rig.pins,
+            recorder=rig.recorder,
+            faults=rig.faults,
+            camera=rig.camera_loop,
+            vision=rig.vision,
+            decision=rig.decision,
+            aperture_steps=Queue(8),
+            **parts,
+        )
+
+    return make

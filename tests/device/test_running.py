@@ -13,11 +13,8 @@ from device import running
 from device.aperture.fixed import FixedAperture
 from device.app import Device
 from device.audit.journal import Journal
-from device.backends import Source
 from device.clock import MS, SECOND
-from device.mailbox import Queue
 from device.store.origin import Origin
-from models.classifier import Judging
 from models.errors import CameraError, ExitCode, HardwareError
 
 if TYPE_CHECKING:
@@ -47,7 +44,7 @@ class LeftError(Exception):
 class Bench:
     """A device of told parts on real threads; `meddle` replaces what one thread does."""
 
-    def __init__(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, rig: Rig, as_device: Callable[..., Device], monkeypatch: pytest.MonkeyPatch) -> None:
         self.rig = rig
         self.hang = threading.Event()
         self.aperture = FixedAperture(8.0)
@@ -55,21 +52,8 @@ class Bench:
         self.aperture.close = lambda: self.closed.append("aperture")  # type: ignore[method-assign]
         self.on_tick: Callable[[], bool] = lambda: True
         self._patch = monkeypatch
-        source = Source(lambda: rig.camera, 100 * MS, self.aperture)
-        self.device = Device(
-            source=source,
-            judging=Judging(),
-            profile=None,
-            clock=rig.clock,
-            pins=rig.pins,
-            recorder=rig.recorder,
-            faults=rig.faults,
-            camera=rig.camera_loop,
-            vision=rig.vision,
-            decision=rig.decision,
-            aperture_steps=Queue(8),
-            audit=Journal(self._no_log, rig.clock, Origin("boot")),
-        )
+        audit = Journal(self._no_log, rig.clock, Origin("boot"))
+        self.device = as_device(rig, self.aperture, audit=audit)
 
     def _no_log(self) -> NoReturn:
         raise HardwareError("no log in this test")
@@ -109,8 +93,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(make_rig: Callable[..., Rig], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    bench = Bench(make_rig(clock=FastClock()), monkeypatch)
+def bench(
+    make_rig: Callable[..., Rig], as_device: Callable[..., Device], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bench]:
+    bench = Bench(make_rig(clock=FastClock()), as_device, monkeypatch)
     yield bench
     bench.hang.set()
 
