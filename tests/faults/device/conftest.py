@@ -50,6 +50,7 @@ class Actor:
 
     name: str
     wake_ns: int | None = 0
+    frozen_ns: int = NEVER_NS
     turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     thread: threading.Thread | None = None
 
@@ -101,6 +102,19 @@ class VirtualTime:
         self._actors.append(actor)
         return actor
 
+    def freeze(self, actor: Actor, at_ns: int) -> None:
+        """From then on this thread never gets the turn."""
+        actor.frozen_ns = at_ns
+
+    def without_ticks(self) -> None:
+        """All threads are actors."""
+        self._tick_ns = NEVER_NS
+
+    def stop(self) -> None:
+        """The caller stands still, and the time of the main thread has come."""
+        self._main.wake_ns = self._now_ns
+        self.wait()
+
     def end(self) -> None:
         """No time passes any more; every thread ends where it sleeps."""
         self.over = True
@@ -126,7 +140,8 @@ class VirtualTime:
 
     def _next(self) -> Actor:
         while True:
-            actor = min((one for one in self._actors if one.wake_ns is not None), key=lambda one: one.wake_ns or 0)
+            awake = [one for one in self._actors if one.wake_ns is not None and one.wake_ns < one.frozen_ns]
+            actor = min(awake, key=lambda one: one.wake_ns or 0)
             wake_ns = actor.wake_ns or 0
             if self._tick_ns > wake_ns:
                 self._now_ns = max(self._now_ns, wake_ns)
