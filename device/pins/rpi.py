@@ -64,6 +64,7 @@ class RpiGpio:
         lgpio = sys.modules.get("lgpio")  # its own error is no RuntimeError
         own = (lgpio.error,) if lgpio is not None else ()
         self._failures: tuple[type[Exception], ...] = (RuntimeError, OSError, ValueError, *own)
+        self._pwm = _quiet(self._gpio.PWM, self._failures)
         with self._telling("the GPIO chip"):
             self._gpio.setwarnings(False)
             self._gpio.setmode(self._gpio.BCM)
@@ -101,7 +102,7 @@ class RpiGpio:
                     self._tone.stop()
                 self._tone = None
             elif self._tone is None:
-                self._tone = self._gpio.PWM(bcm, pitch_hz)
+                self._tone = self._pwm(bcm, pitch_hz)
                 self._tone.start(DUTY_PERCENT)
             else:
                 self._tone.ChangeFrequency(pitch_hz)
@@ -149,6 +150,17 @@ class RpiGpio:
         except self._failures as error:
             where = name if bcm is None else f"{name} (GPIO{bcm})"
             raise HardwareError(f"{where}: {one_line(error, 120)}; {_advice(str(error))}") from error
+
+
+def _quiet(pwm: type[Any], failures: tuple[type[Exception], ...]) -> type[Any]:
+    """RPi.GPIO's PWM, whose destructor stops it once more; over a chip that is gone Python would tell of that with a
+    traceback."""
+
+    def end(self: Any) -> None:
+        with contextlib.suppress(*failures):
+            pwm.__del__(self)
+
+    return type(pwm.__name__, (pwm,), {"__slots__": (), "__del__": end})
 
 
 def _advice(message: str) -> str:

@@ -36,8 +36,15 @@ class FakeRpiGpio:
     broken: Exception | None = None
     mode: int | None = None
 
-    def PWM(self, channel: int, frequency: float) -> FakePwm:  # noqa: N802 - RPi.GPIO's name
-        return FakePwm(self, channel, frequency)
+    @property
+    def PWM(self) -> type[FakePwm]:  # noqa: N802 - RPi.GPIO's name
+        chip = self
+
+        class Pwm(FakePwm):
+            def __init__(self, channel: int, frequency: float) -> None:
+                super().__init__(chip, channel, frequency)
+
+        return Pwm
 
     def setwarnings(self, value: bool) -> None:
         self._work()
@@ -112,3 +119,7 @@ class FakePwm:
         self.chip._work()
         self.chip.sounding.pop(self.channel, None)
         self.chip.pitches.append(0.0)
+
+    def __del__(self) -> None:
+        if self.channel in self.chip.sounding:  # rpi-lgpio's stops in any case; this one counts the pitches
+            self.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -164,3 +165,16 @@ def test_closing_without_a_chip_is_quiet(gpio: RpiGpio, chip: Any) -> None:
     gpio.claim_input("pins.capture", 5)
     chip.broken = OSError(19, "No such device")
     gpio.close()
+
+
+def test_a_tone_that_sounds_while_the_chip_vanishes_ends_without_a_word(
+    gpio: RpiGpio, chip: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    gpio.claim_output("pins.buzzer", 12)
+    gpio.tone(12, 440)
+    chip.broken = RuntimeError("unexpected error")
+    gpio.close()
+    gc.collect()
+    assert told == []
