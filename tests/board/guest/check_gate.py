@@ -6,7 +6,7 @@ import json
 import time
 
 from check_board import BLUE, CAPTURE, GREEN, OVERRIDE, RED, SHUTTER
-from installed import APERTURE_CLOSE, CAPTURES, CONFIG, POSITIONS_US, SCENE_S, SERVO_ENABLE, configure
+from installed import APERTURE_CLOSE, CAPTURES, CONFIG, POSITIONS_US, SCENE_S, SERVO_ENABLE, configure, open_for
 from rig import (
     GATE,
     GUARD,
@@ -28,6 +28,7 @@ from rig import (
 
 EVIDENCE_MS = 300.0  # older evidence is none, so no gate state can be that late
 MOVE_S = 1.5
+PARTS = "camera", "camera memory", "gpio", "i2c", "watchdog", "model", "service", "exposure"
 FULL_OFF = 0x1000  # PCA9685 data sheet, 7.3.3: bit 4 of OFF_H
 PRE_SCALE = 121  # 25 MHz / (4096 × 50 Hz) - 1
 TABLE_COUNTS = {round(position_us * 50 * 4096 / 1e6) for position_us in POSITIONS_US}
@@ -45,12 +46,13 @@ def installs() -> str:
 
 
 def installs_again() -> str:
-    """A second run changes nothing that is the user's, and the service is READY again."""
+    """A second run mends what is broken and changes nothing that is the user's."""
     before = CONFIG.read_text(), main_pid(GATE)
     run("/src/systemd/install.sh", "--no-packages", timeout_s=240)
     need(CONFIG.read_text() == before[0], "the configuration was changed")
     need(is_ready() and main_pid(GATE) != before[1], "the service was not started anew")
-    return "configuration kept, service READY"
+    open_for(0.3)
+    return "configuration kept, service READY, the gate opens"
 
 
 def guard_runs() -> str:
@@ -195,10 +197,14 @@ def servo_moves() -> str:
 
 
 def doctor_speaks() -> str:
-    """The doctor runs on this board and its lines are readable by machines."""
+    """The doctor finds every part that this board has, and no failure."""
     said = json.loads(run("focusgate", "doctor", "--json", check=False))
     tell("doctor", said=said)
-    return json.dumps(said)[:200]
+    states = {found["check"]: found["state"] for found in said["findings"]}
+    need(said["failures"] == 0, f"failures: {[found for found in said['findings'] if found['state'] == 'failure']}")
+    missed = [name for name in PARTS if states.get(name) != "ok"]
+    need(not missed, f"not ok: {missed}")
+    return ", ".join(f"{list(states.values()).count(state)} {state}" for state in ("ok", "warning", "skipped"))
 
 
 def journal_is_clean() -> str:
