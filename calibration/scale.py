@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.charts.board import FINE_BOARD, Board, corners_mm
-from calibration.charts.detect import for_markers, found_corners, reduction_that_shows
+from calibration.charts.detect import for_markers, found_corners, reduction_that_shows, sharpest_edge_px
 from calibration.extra import scipy_module
 from calibration.faults import (
     BlurredChartError,
@@ -45,6 +45,9 @@ LEAST_LIGHT_DN = 25.0
 SATURATED_DN = 250.0
 MOST_SATURATED_SHARE = 0.02
 MOST_RESIDUAL_PX = 1.5
+WIDE_EDGE_PX = 12.0
+"""Where even the sharpest edge is as wide as this, a chart that is not found is out of focus."""
+
 MOST_GAIN_OF_SMALLER = 1.5
 """If a smaller picture shows so many times more corners, it is blur that hides them."""
 
@@ -100,7 +103,7 @@ def view_of_chart(
     shown = for_markers(picture, inside, black_dn)
     numbers, corners = found_corners(shown, board)
     if len(numbers) < LEAST_CORNERS:
-        raise _why_not_found(shown, board, len(numbers))
+        raise _why_not_found(shown, inside, board, len(numbers))
     page = corners_mm(board)[numbers]
     homography, distortion, residual, kept = _fitted(page, corners, width, height)
     view = _view(homography, distortion, residual, (width, height), int(kept.sum()))
@@ -133,7 +136,9 @@ def _check_light(light: Float32, raw: Float32) -> None:
         )
 
 
-def _why_not_found(shown: NDArray[np.uint8], board: Board, found: int) -> NoChartError | BlurredChartError:
+def _why_not_found(
+    shown: NDArray[np.uint8], inside: NDArray[np.bool_], board: Board, found: int
+) -> NoChartError | BlurredChartError:
     """The chart may be out of focus (then a smaller picture shows it), or not be there."""
     reduction = reduction_that_shows(shown, board, max(LEAST_CORNERS, 2 * found))
     if reduction is not None:
@@ -142,6 +147,12 @@ def _why_not_found(shown: NDArray[np.uint8], board: Board, found: int) -> NoChar
         return NoChartError(
             f"only {found} of the chart's corners are visible, at least {LEAST_CORNERS} are needed; fill the field "
             "with the chart, take away what covers it, and bring it into focus"
+        )
+    width_px = sharpest_edge_px(shown, inside)
+    if WIDE_EDGE_PX < width_px < math.inf:
+        return BlurredChartError(
+            f"nothing in the picture is in focus (its sharpest edges are {width_px:.0f} px wide); "
+            "bring the chart to the working distance"
         )
     return NoChartError(
         "no chart in the picture; fill the field with the printed board (focusgate calibrate chart), in focus and lit"

@@ -16,6 +16,9 @@ Float64 = NDArray[np.float64]
 REDUCTIONS = (2, 4, 8, 16)
 """A chart that is only found in a picture this many times smaller is out of focus."""
 
+LEAST_CONTRAST = 0.25
+"""Share of the brightest shade by which the darkest must differ for edges to be spoken of."""
+
 CORNER_WINDOW_SHARE, LEAST_CORNER_WINDOW_PX = 0.08, 3
 """Half side of the window in which a corner is placed, relative to a square's side."""
 
@@ -33,11 +36,10 @@ def for_markers(picture: Float32, inside: NDArray[np.bool_], black_dn: float) ->
 
 def _detector(board: Board) -> cv2.aruco.CharucoDetector:
     settings = cv2.aruco.DetectorParameters()
-    settings.adaptiveThreshWinSizeMin = 5
-    settings.adaptiveThreshWinSizeMax = 101
-    settings.adaptiveThreshWinSizeStep = 16
+    settings.adaptiveThreshWinSizeMin = 13
+    settings.adaptiveThreshWinSizeMax = 93
+    settings.adaptiveThreshWinSizeStep = 40
     settings.minMarkerPerimeterRate = 0.015
-    settings.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_SUBPIX
     detector = cv2.aruco.CharucoDetector(opencv_board(board))
     detector.setDetectorParameters(settings)
     return detector
@@ -79,3 +81,14 @@ def reduction_that_shows(shown: NDArray[np.uint8], board: Board, least: int) -> 
             if len(found_corners(np.asarray(candidate, np.uint8), board)[0]) >= least:
                 return reduction
     return None
+
+
+def sharpest_edge_px(shown: NDArray[np.uint8], inside: NDArray[np.bool_]) -> float:
+    """Width of the sharpest edges inside the field are: contrast over steepest slope, px; infinite without contrast."""
+    smooth = np.asarray(cv2.GaussianBlur(shown, (0, 0), 1.5), np.float32)
+    low, high = np.percentile(smooth[inside], (5, 95))
+    if high - low < LEAST_CONTRAST * max(float(high), 1.0):
+        return float("inf")
+    inner = np.asarray(cv2.erode(inside.astype(np.uint8), np.ones((25, 25), np.uint8)), np.bool_)
+    slope = np.hypot(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8))
+    return float((high - low) / max(float(np.percentile(slope[inner], 99.9)), 1e-6))

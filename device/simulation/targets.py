@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -103,14 +104,14 @@ def to_target(unit: Unit, pose: Pose, pixels: Float64) -> Float64:
 def drawn_layout(unit: Unit, pose: Pose, layout: Layout) -> Float32:
     """Reflectance of every fine cell, float32 (SUPER · height, SUPER · width)."""
     scale = SUPER * SUB * 2**_FRACTION_BITS
-    polygons: list[tuple[NDArray[np.int64], int]] = []
-    limits = np.array([unit.width, unit.height])
-    for shape in layout.shapes:
-        points = to_pixels(unit, pose, _divided(shape.corners_mm))
-        if (points.max(axis=0) < 0).any() or (points.min(axis=0) > limits).any():
-            continue
-        fixed = np.rint(points * scale - 2 ** (_FRACTION_BITS - 1)).astype(np.int64)
-        polygons.append((fixed, round(255 * (INK + (PAPER - INK) * shape.shade))))
+    corners, starts, shades = _divided_shapes(layout)
+    points = to_pixels(unit, pose, corners)
+    low, high = np.minimum.reduceat(points, starts), np.maximum.reduceat(points, starts)
+    visible = (high >= 0).all(axis=1) & (low <= [unit.width, unit.height]).all(axis=1)
+    fixed = np.rint(points * scale - 2 ** (_FRACTION_BITS - 1)).astype(np.int64)
+    parts = np.split(fixed, starts[1:])
+    values = np.rint(255 * (INK + (PAPER - INK) * shades)).astype(int)
+    polygons = [(parts[number], int(values[number])) for number in np.flatnonzero(visible)]
     height, width = unit.height * SUPER, unit.width * SUPER
     fine = np.empty((height, width), np.float32)
     for top in range(0, height, _STRIP_CELLS):
@@ -130,6 +131,14 @@ def _filled(polygons: Iterable[tuple[NDArray[np.int64], int]], width: int, top: 
         cv2.fillPoly(canvas, [moved], value, lineType=cv2.LINE_8, shift=_FRACTION_BITS)
     small = cv2.resize(canvas, (width, bottom - top), interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.float32)
+
+
+@lru_cache(maxsize=8)
+def _divided_shapes(layout: Layout) -> tuple[Float64, NDArray[np.int64], Float64]:
+    """Corners of all shapes with points at most LONGEST_STEP_MM apart, where each shape begins, and the shades."""
+    parts = [_divided(shape.corners_mm) for shape in layout.shapes]
+    starts = np.concatenate([[0], np.cumsum([len(part) for part in parts])[:-1]]).astype(np.int64)
+    return np.concatenate(parts), starts, np.array([shape.shade for shape in layout.shapes])
 
 
 def _divided(corners: Float64) -> Float64:

@@ -31,7 +31,7 @@ from device.simulation.unit_truth import (
 from models.errors import FocusgateError
 from models.focusmap import Luma
 
-SWEEP_MM = (-8.0, -6.0, -4.5, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.0, 8.0)
+SWEEP_MM = (-6.0, -4.0, -2.5, -1.0, 0.0, 1.0, 2.5, 4.0, 6.0)
 DARKS, WHITES = 4, 2
 DARK_US = 100_000.0
 FILL = 0.7
