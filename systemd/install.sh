@@ -132,7 +132,13 @@ switch_release() {
 }
 
 put() { install -D -m 0644 "$1" "$root$2"; }
-put_new() { if [ -e "$root$2" ]; then say "$2 is there already and stays as it is"; else put "$1" "$2"; fi; }
+# Whole or not at all: a configuration that a power cut tore may still read as one, with defaults nobody chose.
+put_new() {
+    if [ -e "$root$2" ]; then say "$2 is there already and stays as it is"; return; fi
+    put "$1" "$2.new"
+    sync "$root$2.new"
+    mv -f "$root$2.new" "$root$2"
+}
 
 put_files() {
     put "$here/focusgate.service" /etc/systemd/system/focusgate.service

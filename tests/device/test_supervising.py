@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from device.aperture.fixed import FixedAperture
 from device.app import Device
+from device.cli import main
 from device.clock import MS, SECOND
 from device.gate import Mode
 from device.pins.protocol import Lamp
+from device.store.catalogue import read_listing, read_record
 from device.supervision.power import HOLD_NS, PowerWatch
 from device.supervision.unjudged import NoClassifier
 from models.errors import HardwareError
@@ -145,3 +151,23 @@ def test_a_stuck_button_is_a_notice_with_its_code_until_it_is_free(make_rig: Mak
     assert rig.decision.status.gate.mode is Mode.OPEN
     rig.frames(10)
     assert rig.decision.status.notices == ()
+
+
+def test_without_a_calibration_the_device_says_so_and_saves_it_with_the_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture, store = tmp_path / "tissue.png", tmp_path / "store"
+    Image.fromarray(np.random.default_rng(4).integers(0, 256, (256, 256), np.uint8)).save(picture)
+    (tmp_path / "presses.txt").write_text("0.1 override 1.7\n2.2 capture\n")
+    log = logging.getLogger("focusgate")
+    words = ["run", "--camera", f"files:{picture}", "--instant", "--seconds", "4", "--store", str(store)]
+    try:
+        assert main([*words, "--script", str(tmp_path / "presses.txt")]) == 0
+    finally:
+        log.propagate, log.handlers = True, []
+    assert "; FG-204 not calibrated" in capsys.readouterr().err
+    (entry,) = (listing := read_listing(store)).entries
+    record = read_record(listing.path(entry))
+    assert (record.override, record.profile_id, record.profile_sha256) == (True, None, None)
+    assert main(["captures", "show", "--store", str(store), entry.capture_id]) == 0
+    assert "uncalibrated" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import tomllib
@@ -57,6 +58,23 @@ def test_installing_again_changes_nothing_and_leaves_the_configuration_as_it_was
     assert ran.returncode == 0
     assert "stays as it is" in ran.stdout
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("ends_at", ["sync", "mv"])
+def test_a_configuration_is_there_whole_or_not_at_all_wherever_its_writing_ends(tmp_path: Path, ends_at: str) -> None:
+    tools, root = tmp_path / "tools", tmp_path / "root"
+    tools.mkdir()
+    (tools / ends_at).write_text("#!/bin/sh\nkill -KILL $PPID\n")
+    (tools / ends_at).chmod(0o755)
+    environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"}
+    command = [SYSTEMD / "install.sh", "--root", str(root)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert ran.returncode != 0
+    assert not (root / "etc/focusgate/focusgate.toml").exists()
+    assert script("install.sh", "--root", str(root)).returncode == 0
+    config = root / "etc/focusgate/focusgate.toml"
+    assert config.read_bytes() == (SYSTEMD / "focusgate.toml").read_bytes()
+    assert [path.name for path in config.parent.iterdir() if path.name.endswith(".new")] == []
 
 
 def test_uninstalling_keeps_captures_and_configuration_and_says_where_they_are(tmp_path: Path) -> None:
