@@ -20,6 +20,10 @@ need() {
     [ "$(id -u)" = 0 ] || cannot "root is needed (mount, chroot); sudo make …"
     [ -r "$KEYRING" ] || cannot "$KEYRING is missing; apt-get install debian-archive-keyring"
     mkdir -p "$BOARD_DIR"
+    [ -z "${BOARD_LOCKED:-}" ] || return 0 # by the script that called this one
+    exec 9>"$BOARD_DIR/lock"
+    flock -n 9 || cannot "another run uses $BOARD_DIR; wait for it, or set BOARD_DIR"
+    export BOARD_LOCKED=yes
 }
 
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
