@@ -43,7 +43,7 @@ UNSAVED_LIMIT = 3  # images kept in memory when saving fails: some 3 MB each
 RETRY_NS = 5 * SECOND
 SPACE_NS = SECOND  # how often free space is asked for
 SLOW_NS = 5 * SECOND  # cards pause for a second or two to tidy up; longer is told
-DISK_NS = 30 * SECOND  # a card that has not answered by then never will
+DISK_NS = 30 * SECOND  # a card that has not answered by then never will; encoding takes a fraction of a second
 
 
 class Recorder:
@@ -128,8 +128,9 @@ class Recorder:
             job = self._jobs.get(timeout=timeout_s) if timeout_s > 0.0 else self._jobs.get_nowait()
         except queue.Empty:
             job = None
-        with self._working, self._at_the_disk():
+        with self._working:
             now_ns = self._clock.now_ns()
+            self.beat.mark(now_ns, DISK_NS)
             if self._closed is not None and now_ns >= self._retry_at_ns:
                 self._open(self._closed, now_ns)
             self._hear_of_examinations(now_ns)
@@ -140,6 +141,7 @@ class Recorder:
             if job is not None or now_ns >= self._space_at_ns:
                 self._ask_space()
                 self._space_at_ns = now_ns + SPACE_NS
+            self.beat.mark(self._clock.now_ns())
 
     def drain(self) -> None:
         """Work until nothing waits."""
@@ -164,20 +166,19 @@ class Recorder:
 
     @contextmanager
     def _at_the_disk(self) -> Iterator[None]:
-        """A disk may take its time, which is told, and is no thread that stands still."""
+        """What takes its time in here is the disk's fault, and told as such."""
         self._busy_since_ns = self._clock.now_ns()
-        self.beat.mark(self._busy_since_ns, DISK_NS)
         try:
             yield
         finally:
             self._busy_since_ns = None
-            self.beat.mark(self._clock.now_ns())
 
     def _open(self, closed: ClosedStore, now_ns: int) -> None:
         """Try the store again; what was kept meanwhile gets its number and its form."""
         self._retry_at_ns = now_ns + RETRY_NS
         try:
-            store = closed.open()
+            with self._at_the_disk():
+                store = closed.open()
         except FocusgateError as error:
             self._closed = replace(closed, why=coded(STORE_CLOSED, error))
             return
@@ -197,7 +198,8 @@ class Recorder:
         if self._store is None:
             return
         try:
-            self.space = self._store.space()
+            with self._at_the_disk():
+                self.space = self._store.space()
         except StorageError as error:
             self.space, self._no_space = None, coded(DISK_SILENT, error)
         else:
@@ -249,7 +251,8 @@ class Recorder:
     def _save(self, image: Unsaved) -> Saved:
         if self._store is None or image.data is None:
             raise StorageError(self._closed.why if self._closed is not None else "the image has no number yet")
-        return self._store.save_encoded(image.data, image.record)
+        with self._at_the_disk():
+            return self._store.save_encoded(image.data, image.record)
 
     def _tell(self, result: CaptureResult) -> None:
         if not result.ok:
