@@ -48,7 +48,7 @@ class Objective:
     aperture: float = 0.5
     pixel_um: float = 6.45 / 20.0
     binning: int = 2
-    spherical_waves: float = 0.35
+    spherical_waves: float = 0.2
 
     @property
     def binned_um(self) -> float:

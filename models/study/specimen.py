@@ -109,7 +109,7 @@ def _add_nucleus(
 
 
 def _add_actin(rng: np.random.Generator, actin: Float32, place: tuple[int, int], pixel_um: float) -> None:
-    """Fibres near the coverslip, a rim, and haze through the cell's body."""
+    """Fibres at the height of autofocus and below it, a rim, and haze through the cell's body."""
     shape = (actin.shape[1], actin.shape[2])
     side = min(round(62.0 / pixel_um), *shape)
     y, x = _grid(side)
@@ -140,6 +140,6 @@ def _add_actin(rng: np.random.Generator, actin: Float32, place: tuple[int, int],
     grain = np.clip(1.0 + 0.3 * _smooth_noise(rng, side, 0.7 / pixel_um), 0.2, None)
     brightness = np.float32(320.0 * np.exp(rng.normal(0.0, 0.3)))
     where = _wrapped(place, side, shape)
-    actin[0][where] += brightness * (2.2 * fibres * body + 0.12 * body * grain)
-    actin[1][where] += brightness * (0.5 * rim + 0.8 * fibres * body + 0.14 * body * grain)
+    actin[0][where] += brightness * (0.7 * fibres * body + 0.12 * body * grain)
+    actin[1][where] += brightness * (0.5 * rim + 2.2 * fibres * body + 0.14 * body * grain)
     actin[2][where] += brightness * (0.18 * rim + 0.10 * body * grain)

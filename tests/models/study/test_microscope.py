@@ -54,7 +54,7 @@ def test_a_field_is_drawn_the_same_from_the_same_seed_and_differs_from_another()
 def test_planes_15_to_17_are_the_sharpest_and_the_rest_falls_off_on_both_sides() -> None:
     for field in simulated.render_fields(3, "b02", 1, (96, 96)):
         planes = field.planes.astype(float)
-        detail = [np.abs(np.diff(plane, axis=0)).mean() for plane in planes]
+        detail = [np.square(np.diff(plane, axis=0)).mean() for plane in planes]
         assert int(np.argmax(detail)) in {15, 16, 17}
         assert detail[16] > detail[10] > detail[4]
         assert detail[16] > detail[22] > detail[28]
