@@ -26,6 +26,7 @@ from device.guard_client import GuardClient
 from device.guard_state import MESSAGE_BYTES, GuardState, remaining_ns, step
 from device.notify import notify
 from device.pins.rpi import RpiGpio
+from device.supervision.faults import GUARD_END, end_of
 from models.errors import ExitCode, FocusgateError, HardwareError, InputError, one_line
 
 log = logging.getLogger("focusgate.guard")
@@ -256,7 +257,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _run(arguments, MonotonicClock())
     except FocusgateError as error:
-        log.critical("%s", error)
+        line = f"{(GUARD_END if isinstance(error, HardwareError) else end_of(error)).code} {error}"
+        log.critical("%s", line)
+        notify(f"STATUS={line}")
         return int(error.exit_code)
     return int(ExitCode.OK)
 

@@ -272,7 +272,7 @@ def test_known_errors_are_one_line_and_an_exit_code(
     code = main(["--socket", str(tmp_path / "guard.sock"), "--line", f"file:{tmp_path / 'levels'}"])
     assert code == ExitCode.HARDWARE
     assert [record.getMessage() for record in caplog.records] == [
-        "the shutter-enable line is shorted; look for the short"
+        "FG-407 the shutter-enable line is shorted; look for the short"
     ]
 
 

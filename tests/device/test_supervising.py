@@ -93,6 +93,22 @@ def test_under_voltage_shows_closes_takes_the_actuators_power_and_is_in_the_audi
     assert iris.done == ["off", "moved 1"]
 
 
+def test_a_refusal_has_its_code_in_status_log_and_audit(
+    make_rig: MakeRig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("focusgate"), "propagate", True)
+    caplog.set_level(logging.INFO, "focusgate")
+    rig, told = make_rig(sharp_percent=50), Told()
+    rig.decision._audit = told
+    rig.frames(3)
+    rig.pins.press("capture", 100 * MS)
+    rig.frames(2)
+    line = "FG-501 only 50 % in focus (90 % needed)"
+    assert rig.messages == f"refused: {line}"
+    assert f"refused: {line}" in caplog.messages
+    assert [data["reason"] for kind, data in told.notes if kind == "refused"] == [line]
+
+
 def test_an_override_is_saved_while_the_voltage_is_low(make_rig: MakeRig, as_device: AsDevice) -> None:
     rig = make_rig()
     device = as_device(rig, Iris(), power=PowerWatch(lambda: True))
