@@ -45,7 +45,7 @@ LEAST_LIGHT_DN = 25.0
 SATURATED_DN = 250.0
 MOST_SATURATED_SHARE = 0.02
 MOST_RESIDUAL_PX = 1.5
-WIDE_EDGE_PX = 12.0
+WIDE_EDGE_PX = 9.0
 """Where even the sharpest edge is as wide as this, a chart that is not found is out of focus."""
 
 MOST_GAIN_OF_SMALLER = 1.5

@@ -70,6 +70,7 @@ def board_layout(board: Board = FINE_BOARD) -> Layout:
         for column in range(board.columns)
         if (row + column) % 2 == 0
     ]
+    white: list[Shape] = []
     module = board.marker_mm / MARKER_MODULES
     board_of_opencv = opencv_board(board)
     dictionary = board_of_opencv.getDictionary()
@@ -79,10 +80,20 @@ def board_layout(board: Board = FINE_BOARD) -> Layout:
         left, top = np.asarray(corners, np.float64)[0, :2]
         shapes.append(Shape(rectangle(left, top, board.marker_mm, board.marker_mm), BLACK))
         bits = cv2.aruco.generateImageMarker(dictionary, int(number), MARKER_MODULES)
-        shapes.extend(
-            Shape(rectangle(left + x * module, top + y * module, module, module), WHITE)
-            for y, x in np.argwhere(bits > 0)
+        white.extend(
+            Shape(rectangle(left + x * module, top + y * module, length * module, module), WHITE)
+            for y, x, length in _runs(np.asarray(bits) > 0)
         )
+    shapes += white
     slanted = tuple(Shape(turned(shape.corners_mm - centre, EDGE_ANGLE_DEG), shape.shade) for shape in shapes)
     side = max(board.columns, board.rows) * board.square_mm
     return Layout("board", side, side, slanted)
+
+
+def _runs(bits: NDArray[np.bool_]) -> list[tuple[int, int, int]]:
+    """Row, first column and length of every run of set modules."""
+    runs = []
+    for row, line in enumerate(bits):
+        change = np.flatnonzero(np.diff(np.concatenate([[False], line, [False]])))
+        runs += [(row, int(start), int(end - start)) for start, end in change.reshape(-1, 2)]
+    return runs
