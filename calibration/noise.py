@@ -13,7 +13,7 @@ used. All of this is about a linear signal: where the camera bends it, levels an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,8 +87,8 @@ def straight(levels: Float) -> Float:
 
 
 def noise_model(
-    flats: dict[float, Sequence[FlatPair]],
-    darks: dict[float, FlatPair],
+    flats: Mapping[float, Sequence[FlatPair]],
+    darks: Mapping[float, FlatPair],
     *,
     inside: Bool | None = None,
     unbend: Unbend = straight,
@@ -123,7 +123,7 @@ def at_gain(gains: Sequence[GainResult], gain_db: float) -> GainResult:
     return replace(nearest, gain_db=gain_db, e_per_dn=float(e_per_dn))
 
 
-def _black_level(darks: dict[float, FlatPair], unbend: Unbend) -> float:
+def _black_level(darks: Mapping[float, FlatPair], unbend: Unbend) -> float:
     """From the dark pair whose noise is large enough to see between two levels, yet not cut off at 0."""
     best: tuple[float, float] | None = None
     for gain_db in sorted(darks):

@@ -1,0 +1,1 @@
+"""Calibrating a device: what takes pictures of the targets, the steps, their working folder, and the profile made."""

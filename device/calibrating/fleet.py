@@ -1,0 +1,210 @@
+"""What calibrating is worth: many simulated devices of unknown parameters, each calibrated, then tried on fresh scenes.
+
+    python -m device.calibrating.fleet --devices 50 --out fleet.jsonl        one line of JSON a device
+    python -m device.calibrating.fleet --table fleet.jsonl                   the tables
+
+Fresh scenes are other textures than those of the calibration, at distances drawn anew from the same range, and their
+truth is the simulation's own, not the fitted one. Pictures are small to be quick; scale, blur and noise are those of
+the full sensor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calibration.aperture import ApertureResult, f_number_at
+from calibration.criterion import criterion_px
+from device.calibrating.light_steps import aperture_step, noise_step
+from device.calibrating.optics_steps import field_step, scale_step
+from device.calibrating.rig import Scene
+from device.calibrating.threshold_step import ALPHA, WIDEST_TIMES, Optics, field_of, threshold_step
+from device.calibrating.unit_rig import UnitRig
+from device.calibrating.work import Work
+from device.simulation.unit import SimulatedStage, Unit, best_focus_mm, true_blur_px
+from models.classifier import Classifier, Judging
+from models.errors import FocusgateError
+from models.focusmap import FieldOfView, FocusMap
+from models.onnx_classifier import load_classifier
+from models.verdict import DEFAULT_PERCENT
+
+WIDTH, HEIGHT = 704, 528
+SHEETS = 6
+FRESH = 40
+PICTURES = 150
+SWEEP_MM = (-7.0, -5.0, -3.0, -1.5, 0.0, 1.5, 3.0, 5.0, 7.0)
+WAYS = ("uncalibrated", "field", "criterion", "threshold")
+"""The model alone; with the field's mask; with the criterion and temperature too; with the guaranteed threshold too."""
+
+
+def device_line(seed: int, classifier: Classifier, fresh: int = FRESH, pictures: int = PICTURES) -> dict[str, Any]:
+    """One device: calibrated, compared with the truth, and tried on fresh scenes."""
+    rig = UnitRig(seed, width=WIDTH, height=HEIGHT)
+    line: dict[str, Any] = {"seed": seed, "model_sha256": classifier.sha256}
+    with tempfile.TemporaryDirectory() as folder:
+        work = Work(Path(folder))
+        try:
+            field_step(rig, work, _silent)
+            noise_step(rig, work, _silent)
+            scale_step(rig, work, _silent, SWEEP_MM)
+            aperture_step(rig, work, _silent)
+            line |= _measured(rig.unit, work)
+            threshold_step(rig, work, classifier, _silent, pictures=pictures)
+            line |= _tried(rig.unit, work, classifier, fresh)
+        except FocusgateError as error:
+            line["refused"] = str(error)
+            line |= _measured(rig.unit, work)
+    return line
+
+
+def _silent(_done: int, _of: int) -> None:
+    """No progress."""
+
+
+def _measured(unit: Unit, work: Work) -> dict[str, Any]:
+    """Relative errors against the truth, as far as measured."""
+    found: dict[str, Any] = {}
+    if "field" in work.parts:
+        part = work.part("field")
+        away = (part["centre_x_px"] - unit.centre_x_px, part["centre_y_px"] - unit.centre_y_px)
+        found["centre_px"] = float(np.hypot(*away))
+    if "scale" in work.parts:
+        found["scale"] = work.part("scale")["um_per_px"] / unit.um_per_px - 1
+    if "noise" in work.parts:
+        gains = work.part("noise")["gains"]
+        found["e_per_dn"] = max(abs(e * 10 ** (db / 20) / unit.gain_e_per_dn - 1) for db, e, _, _ in gains)
+        found["read_noise"] = max(abs(read / unit.read_noise_e - 1) for _, _, read, _ in gains)
+    if "aperture" in work.parts:
+        part = work.part("aperture")
+        table = ApertureResult(**{name: part[name] for name in ApertureResult.__slots__})
+        stage = SimulatedStage(unit, seed=5)
+        errors = []
+        for place in np.linspace(0.1, 0.95, 15):
+            stage.move_to(0.0)
+            stage.move_to(float(place))
+            errors.append(abs(f_number_at(table, float(place)) / stage.f_number - 1))
+        found |= {"f_number": max(errors), "backlash": table.backlash - unit.backlash}
+    return found
+
+
+def _tried(unit: Unit, work: Work, classifier: Classifier, fresh: int) -> dict[str, Any]:
+    """False calls and errors of the fraction on fresh scenes, by the four ways of judging them."""
+    part, scale = work.part("threshold"), work.part("scale")
+    own_px, true_px = part["criterion_px"], criterion_px(unit.um_per_px)
+    field = field_of(work)
+    temperature = part["temperature"]["value"]
+    ways = {
+        "uncalibrated": Judging(),
+        "field": Judging(field=field),
+        "criterion": Judging(criterion_px=own_px, field=field, temperature=temperature),
+        "threshold": Judging(criterion_px=own_px, field=field, temperature=temperature, threshold=part["threshold"]),
+    }
+    optics = Optics.of(scale["sweep"])
+    reach = optics.reach_mm(WIDEST_TIMES * own_px)
+    rng = np.random.default_rng([unit.seed, 99])
+    rigs = [UnitRig(unit.seed, width=unit.width, height=unit.height, sheet=100 + each) for each in range(SHEETS)]
+    inside = FieldOfView(unit.centre_x_px, unit.centre_y_px, unit.radius_px)
+    middle = float(best_focus_mm(unit, np.array(unit.centre_x_px), np.array(unit.centre_y_px)))
+    false, blurred, missed, sharp = 0, 0, 0, 0
+    errors: dict[str, list[float]] = {way: [] for way in WAYS}
+    opens = {way: [0, 0] for way in WAYS}  # passes that should fail, fails that should pass
+    for number in range(fresh):
+        z = middle + float(rng.uniform(-reach, reach))
+        luma = rigs[number % SHEETS].take(Scene("texture", distance_mm=z, place=1000 + number)).luma
+        blur = true_blur_px(unit, z, 0.0, tile_px=classifier.tile_px)
+        maps = {way: classifier.judge(luma, judging) for way, judging in ways.items()}
+        found, truth = maps["threshold"], blur <= own_px
+        false += int((found.sharp & ~truth).sum())
+        blurred += int((found.judged & ~truth).sum())
+        missed += int((found.judged & ~found.sharp & truth).sum())
+        sharp += int((found.judged & truth).sum())
+        share = float((blur <= true_px)[inside.mask(found.grid)].mean())
+        for way, each in maps.items():
+            errors[way].append(_off(each, share))
+            due = share >= DEFAULT_PERCENT / 100
+            opens[way][0] += each.passes(DEFAULT_PERCENT) and not due
+            opens[way][1] += not each.passes(DEFAULT_PERCENT) and due
+    return {
+        "criterion_px": own_px,
+        "true_criterion_px": true_px,
+        "threshold": part["threshold"],
+        "bound": part["bound"],
+        "temperature": temperature,
+        "false_rate": false / max(blurred, 1),
+        "missed_rate": missed / max(sharp, 1),
+        "fraction_error": {way: float(np.mean(errors[way])) for way in WAYS},
+        "wrong_passes": {way: opens[way] for way in WAYS},
+        "fresh": fresh,
+    }
+
+
+def _off(found: FocusMap, share: float) -> float:
+    return abs((found.fraction if found.fraction is not None else 0.0) - share)
+
+
+def table(lines: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """The figures, as text."""
+    yield f"{len(lines)} devices"
+    limits = {"scale": 0.01, "centre_px": 3.0, "e_per_dn": 0.1, "read_noise": 0.1, "f_number": 0.05}
+    for name, limit in limits.items():
+        values = np.abs([line[name] for line in lines if name in line])
+        if values.size:
+            yield (
+                f"{name:12} within {limit:g}: {int((values <= limit).sum())} of {values.size}; "
+                f"median {np.median(values):.4f}, worst {values.max():.4f}"
+            )
+    tried = [line for line in lines if "false_rate" in line]
+    yield f"threshold chosen for {len(tried)} devices; refused: {len(lines) - len(tried)}"
+    for line in lines:
+        if "refused" in line:
+            yield f"  device {line['seed']}: {line['refused']}"
+    if not tried:
+        return
+    rates = np.array([line["false_rate"] for line in tried])
+    missed = float(np.mean([line["missed_rate"] for line in tried]))
+    kept = int((rates <= ALPHA).sum())
+    yield (
+        f"false-in-focus rate on fresh scenes at most {ALPHA:g}: {kept} of {len(tried)} devices; "
+        f"mean {rates.mean():.4f}, worst {rates.max():.4f}; missed {missed:.3f}"
+    )
+    yield f"{'way':14}{'fraction off by':>16}{'better in':>11}{'passes wrongly':>16}{'fails wrongly':>15}"
+    plain = np.array([line["fraction_error"]["uncalibrated"] for line in tried])
+    for way in WAYS:
+        off = np.array([line["fraction_error"][way] for line in tried])
+        wrong = [sum(line["wrong_passes"][way][index] for line in tried) for index in (0, 1)]
+        better = f"{int((off < plain).sum())}/{len(tried)}"
+        yield f"{way:14}{off.mean():16.4f}{better:>11}{wrong[0]:16d}{wrong[1]:15d}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Calibrate devices, or print the tables of those that were."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--devices", type=int, default=50, metavar="N", help="how many (default: 50)")
+    options.add_argument("--first", type=int, default=0, metavar="SEED", help="seed of the first")
+    options.add_argument("--step", type=int, default=1, metavar="K", help="every K-th seed, to share the work")
+    options.add_argument("--fresh", type=int, default=FRESH, metavar="N", help="fresh scenes a device")
+    options.add_argument("--pictures", type=int, default=PICTURES, metavar="N", help="pictures of the threshold step")
+    options.add_argument("--out", type=Path, metavar="FILE", help="where the lines go; those that are there are kept")
+    options.add_argument("--table", type=Path, nargs="+", metavar="FILE", help="print the tables of these lines")
+    chosen = options.parse_args(argv)
+    if chosen.table:
+        lines = [json.loads(line) for path in chosen.table for line in path.read_text(encoding="utf-8").splitlines()]
+        sys.stdout.write("\n".join(table(sorted(lines, key=lambda line: line["seed"]))) + "\n")
+        return 0
+    classifier = load_classifier()
+    with (chosen.out or Path("fleet.jsonl")).open("a", encoding="utf-8") as file:
+        for seed in range(chosen.first, chosen.first + chosen.devices, chosen.step):
+            file.write(json.dumps(device_line(seed, classifier, chosen.fresh, chosen.pictures)) + "\n")
+            file.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
