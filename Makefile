@@ -6,7 +6,7 @@ PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check
 .DEFAULT_GOAL := help
 DATA ?=
 
-.PHONY: figures search help run test faults bench train sign model-check board-test arm-test board-ci arm-count board-results pictures clean
+.PHONY: figures search help run test faults mutate sbom audit bench train sign model-check board-test arm-test board-ci arm-count board-results pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,10 @@ $(VENV)/.focusgate: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.focusgate-test: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.focusgate
+
+$(VENV)/.focusgate-audit: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet --editable '.[audit]'
+	@touch $@
 
 $(VENV)/.focusgate-train: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet --editable '.[train]'
@@ -39,6 +43,15 @@ test: $(VENV)/.focusgate-test ## lint, types, import contracts and tests
 
 faults: $(VENV)/.focusgate-test ## full storage faults: 10,000 kills, every crash state, every call failing; prints a table (half an hour)
 	FAULTS=full $(VENV)/bin/pytest --timeout=7200 tests/faults/test_store_faults.py tests/faults/test_store_service.py tests/faults/test_store_kills.py tests/faults/test_store_crash_states.py
+
+mutate: $(VENV)/.focusgate-test ## every mutant of the safety core against its nearest tests; writes docs/risk/mutation.md (an hour)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python tests/mutation/run.py --page docs/risk/mutation.md
+
+sbom: $(VENV)/.focusgate-audit ## list what runs on a board, from the hash-locked requirements: docs/security/sbom.json (CycloneDX)
+	$(VENV)/bin/python docs/security/sbom.py docs/security/sbom.json
+
+audit: $(VENV)/.focusgate-audit ## look for known vulnerabilities of what is locked (needs a network; without one it ends with 75)
+	$(VENV)/bin/python docs/security/audit.py
 
 bench: $(VENV)/.focusgate-test ## time the classifier against a memcpy, a Laplacian and the report's CNN, in one run
 	$(VENV)/bin/focusgate bench --report-cnn
