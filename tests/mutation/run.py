@@ -1,0 +1,179 @@
+"""Mutants of the safety core against their nearest tests: `make mutate` for all, and a page of what came of it.
+
+    python tests/mutation/run.py [--only PATH] [--page docs/risk/mutation.md]
+
+Each result is kept in build/mutation.jsonl: a mutant that was killed is not tried again until its module or one of its
+tests changes (--fresh forgets them all); one that survived is tried anew. Ends with 1 if one survived that
+docs/risk/mutants.toml does not list as equivalent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+from mutants import Mutant, mutants  # noqa: E402 - beside this file
+from trial import limit_s, passes, prepare  # noqa: E402
+
+EQUIVALENT = "docs/risk/mutants.toml"
+VALUES = "tests/device/test_core_values.py"
+STORE = "tests/device/store/"
+ALONE = "--noconftest"  # for tests that need nothing of the device: its imports take longer than they do
+NEAREST: Mapping[str, Sequence[str]] = {
+    "device/gate.py": (ALONE, VALUES, "tests/device/test_gate.py", "tests/device/test_gate_properties.py"),
+    "device/debounce.py": (ALONE, VALUES, "tests/device/test_debounce.py"),
+    "device/lease.py": (ALONE, VALUES, "tests/device/test_lease_lamp.py", "tests/device/test_guard_state.py"),
+    "device/guard_state.py": (ALONE, VALUES, "tests/device/test_guard_state.py"),
+    "device/audit/chain.py": (ALONE, VALUES, "tests/device/audit/test_chain.py"),
+    "device/store/records.py": (f"{STORE}test_records.py",),
+    "device/store/writer.py": (
+        f"{STORE}test_store.py",
+        f"{STORE}test_repair.py",
+        f"{STORE}test_private.py",
+        f"{STORE}test_sealing.py",
+        "tests/faults/test_store_faults.py",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one mutant: "killed", "survived", "equivalent" (survived, and is listed) or "no code"."""
+
+    key: str
+    path: str
+    line: int
+    was: str
+    now: str
+    outcome: str
+
+
+def listed(root: Path) -> dict[tuple[str, str, str], str]:
+    """The changes that are no change of what the module does, with the reason: (path, was, now)."""
+    entries = tomllib.loads((root / EQUIVALENT).read_text(encoding="utf-8")).get("equivalent", [])
+    return {(one["module"], one["was"], now): one["reason"] for one in entries for now in one["now"]}
+
+
+def keys(path: str, root: Path) -> str:
+    """What the outcome depends on besides the mutant: its nearest tests and what they share."""
+    digest = hashlib.sha256()
+    files = {root / test for test in NEAREST[path] if test != ALONE}
+    files |= {one for file in files for folder in file.parents for one in folder.glob("conftest.py")}
+    for file in sorted(files):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def judge(chosen: Sequence[Mutant], root: Path, known: Mapping[str, Result], keep: Path | None) -> list[Result]:
+    """Try each mutant that is not known to be killed. Raises SystemExit if the tests fail without any mutant."""
+    results, equal, limits, seen = [], listed(root), dict[str, int](), set[str]()
+    for done, mutant in enumerate(chosen, start=1):
+        if mutant.mutated in seen:
+            continue  # another operator makes the same change
+        seen.add(mutant.mutated)
+        key = hashlib.sha256(f"{mutant.path}\n{mutant.mutated}\n{keys(mutant.path, root)}".encode()).hexdigest()
+        result = known.get(key)
+        if result is None or result.outcome != "killed":
+            if mutant.path not in limits:
+                limits[mutant.path] = _limit(mutant, root)
+            result = Result(key, mutant.path, mutant.line, *mutant.change, _outcome(mutant, root, limits[mutant.path]))
+            if result.outcome == "survived" and (result.path, result.was, result.now) in equal:
+                result = Result(**asdict(result) | {"outcome": "equivalent"})
+            if keep is not None:
+                with keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(result)) + "\n")
+            if result.outcome == "survived":
+                _say(f"{done}/{len(chosen)} {result.path}:{result.line} SURVIVED\n  {result.was}\n  {result.now}")
+        results.append(result)
+    return results
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _limit(mutant: Mutant, root: Path) -> int:
+    original = compile(mutant.source, mutant.path, "exec", dont_inherit=True)
+    well, spent_s = passes(mutant.path, original, NEAREST[mutant.path], root)
+    if not well:
+        raise SystemExit(f"{mutant.path}: its tests fail without any mutant; nothing can be said of it")
+    return limit_s(spent_s)
+
+
+def _outcome(mutant: Mutant, root: Path, cpu_s: int) -> str:
+    code = mutant.code()
+    if code is None:
+        return "no code"
+    return "survived" if passes(mutant.path, code, NEAREST[mutant.path], root, cpu_s)[0] else "killed"
+
+
+def page(results: Sequence[Result], root: Path) -> str:
+    """docs/risk/mutation.md."""
+    reasons = listed(root)
+    lines = [
+        "# Mutation tests of the safety core",
+        "",
+        f"`make mutate` of {datetime.now(UTC):%Y-%m-%d}, cosmic-ray {version('cosmic-ray')}, Python "
+        f"{sys.version_info[0]}.{sys.version_info[1]}. Each mutant is one small change of one module; the module's",
+        "nearest tests must fail on it, or the change is listed as equivalent, with its reason, in",
+        "[mutants.toml](mutants.toml). Annotations that nothing reads are not mutated; the same change by two",
+        "operators counts once; what is no Python does not count. A mutant that needs five times the CPU time of the",
+        "original counts as killed.",
+        "",
+        "| module | mutants | killed | equivalent | survived | nearest tests |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    total: Counter[str] = Counter()
+    for path, tests in NEAREST.items():
+        found = Counter(one.outcome for one in results if one.path == path)
+        del found["no code"]
+        total += found
+        names = ", ".join(f"`{Path(test).name}`" for test in tests if test != ALONE)
+        lines.append(f"| `{path}` {_counts(found)} {names} |")
+    lines += [f"| all {_counts(total)} |", ""]
+    lines += ["## Equivalent", ""] if total["equivalent"] else []
+    for one in results:
+        if one.outcome == "equivalent":
+            lines += [f"- `{one.path}`: `{one.was}` → `{one.now}`: {reasons[one.path, one.was, one.now]}"]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _counts(found: Counter[str]) -> str:
+    return f"| {found.total()} | {found['killed']} | {found['equivalent']} | {found['survived']} |"
+
+
+def main(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(description="Mutation tests of the safety core.")
+    parser.add_argument("--only", choices=NEAREST, action="append", help="this module, more than once if need be")
+    parser.add_argument("--page", type=Path, help="write the report here")
+    parser.add_argument("--fresh", action="store_true", help="try again what was killed before")
+    arguments = parser.parse_args(words)
+    keep = ROOT / "build" / "mutation.jsonl"
+    keep.parent.mkdir(exist_ok=True)
+    before = keep.read_text(encoding="utf-8").splitlines() if keep.exists() and not arguments.fresh else []
+    known = {result.key: result for result in (Result(**json.loads(line)) for line in before)}
+    chosen = [one for path in arguments.only or NEAREST for one in mutants(path, ROOT)]
+    prepare()
+    results = judge(chosen, ROOT, known, keep)
+    for outcome, count in sorted(Counter(one.outcome for one in results).items()):
+        _say(f"{outcome:<12}{count:>6}")
+    if arguments.page:
+        arguments.page.write_text(page(results, ROOT), encoding="utf-8")
+    return int(any(one.outcome == "survived" for one in results))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
