@@ -114,6 +114,7 @@ class FaultyFiles(PosixFiles):
 FULL = os.environ.get("FAULTS") == "full"
 OUT = os.environ.get("FAULTS_OUT")
 ROWS: list[dict[str, object]] = []
+BEGAN = datetime.now(UTC)
 SHM = Path("/dev/shm")  # noqa: S108 - memory: what is proved is the order of calls, not the speed of a disk
 
 
@@ -171,10 +172,17 @@ def so_far() -> Callable[[float], None]:
     return say
 
 
-def pytest_sessionfinish() -> None:
-    """The rows, for docs/risk/faults.md."""
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """The rows and when they were made, for docs/risk/faults.md."""
     if OUT:
-        Path(OUT).write_text(json.dumps(ROWS), encoding="utf-8")
+        ended = datetime.now(UTC)
+        made = {
+            "ended": ended.isoformat(timespec="seconds"),
+            "seconds": round((ended - BEGAN).total_seconds()),
+            "passed": exitstatus == 0,
+            "rows": ROWS,
+        }
+        Path(OUT).write_text(json.dumps(made, indent=1), encoding="utf-8")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
