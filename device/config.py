@@ -21,6 +21,7 @@ from device.config_board import (
     table_of,
     travel_of,
 )
+from device.config_calibrate import CalibrateConfig, ProfileConfig
 from device.gate import MS, GateSettings
 from device.pins.reserve import check_claims
 from models.errors import InputError, one_line
@@ -103,10 +104,6 @@ class SimulatedPinsConfig(Section):
 PinsConfig = Annotated[SimulatedPinsConfig | RpiPinsConfig, Field(discriminator="kind")]
 
 
-class ProfileConfig(Section):
-    file: str | None = Field(None, description="calibration profile of this device (JSON); none: not calibrated")
-
-
 class Config(Section):
     """All of it. Every section may be left out."""
 
@@ -118,6 +115,7 @@ class Config(Section):
     aperture: ApertureConfig = Field(FixedApertureConfig(), description="the iris; a simulated camera has its own")
     assist: AssistConfig = Field(AssistConfig(), description="when the aperture moves by itself")
     store: StoreConfig = Field(StoreConfig(), description="where captures go")
+    calibrate: CalibrateConfig = Field(CalibrateConfig(), description="how 'focusgate calibrate' works, and its limits")
 
 
 def load_config(path: Path | None) -> Config:

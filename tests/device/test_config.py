@@ -46,7 +46,7 @@ def test_the_gate_gets_its_timings_in_nanoseconds() -> None:
             {"model": {"criterion_px": float("nan")}},
             "model.criterion_px = nan is not possible; allowed: number above 0",
         ),
-        ({"gates": {}}, "allowed: camera, gate, model, profile, pins, aperture, assist, store;"),
+        ({"gates": {}}, "allowed: camera, gate, model, profile, pins, aperture, assist, store, calibrate;"),
         ({"gate": {"percnt": 90}}, "unknown key gate.percnt (= 90); allowed: percent, min_judged_percent,"),
         ({"gate\n\x1b[31m": 1}, "unknown key gate��[31m (= 1)"),
         ({"camera": {"kind": "webcam"}}, "{'kind': 'webcam'} is not possible"),
