@@ -43,6 +43,8 @@ timeout "$LIMIT_S" nice -n "${NICE:-19}" qemu-system-x86_64 -accel tcg -icount "
 say "finished"
 record() { python3 "$HERE/results.py" --record "$out/results.jsonl" "$@"; }
 record version "host's qemu" "$(qemu-system-x86_64 --version | sed -n '1s/.*version \([0-9.]*\).*/\1/p')"
+times >"$out/times" # second line: of what this script has run, "4m38.120s 0m9.550s"
+record version "processor time of the run" "$(sed -n '2s/m.*/ min/p' "$out/times"), with the image"
 record run "board-test${ONLY:+, only $ONLY}" "$(cat "$out/commit")" $(($(date +%s) - began))
 [ -e "$out/results.jsonl" ] || { echo "the board told nothing; see $out/console.log" >&2; exit 1; }
 python3 "$HERE/results.py" "$out/results.jsonl" --checks "$DUE" && [ "$status" = 0 ]
