@@ -64,6 +64,20 @@ def test_explain_shows_the_page_without_markup(capsys: Capture, named: str) -> N
     assert [part for part in PARTS if part in told.splitlines()] == PARTS
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("FG-101", "it is gone when its cause is"),
+        ("FG-201", "it stays until the device is started anew"),
+        ("FG-501", "refusal: this press saves nothing"),
+        ("FG-702", "end: the process ends, exit code 71"),
+    ],
+)
+def test_explain_says_first_how_long_it_lasts(capsys: Capture, code: str, said: str) -> None:
+    assert main(["explain", code]) == ExitCode.OK
+    assert capsys.readouterr().out.splitlines()[1].endswith(said)
+
+
 def test_explain_lists_all_codes_one_a_line(capsys: Capture) -> None:
     assert main(["explain", "--list"]) == ExitCode.OK
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(TABLE)
