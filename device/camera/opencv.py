@@ -16,8 +16,9 @@ from models.focusmap import Luma
 
 Bgr = NDArray[np.uint8]
 
-SELECT_TIMEOUT_S = 2
-"""Longest wait for one frame inside OpenCV's V4L2 back end (whole seconds; its own default is 10)."""
+SELECT_TIMEOUT_S = 1
+"""Longest wait for one frame inside OpenCV's V4L2 back end (whole seconds; its own default is 10). Below what the
+camera thread may be silent for (`device.supervision.beats.USUAL_NS`)."""
 
 LOG_SILENT = 0
 """OpenCV's LOG_LEVEL_SILENT."""

@@ -16,7 +16,16 @@ from typing import Self
 
 import cv2
 
-from device.camera.opencv import Bgr, Capture, OpenCapture, as_bgr, luma_of, open_quietly, rgb_of
+from device.camera.opencv import (
+    SELECT_TIMEOUT_S,
+    Bgr,
+    Capture,
+    OpenCapture,
+    as_bgr,
+    luma_of,
+    open_quietly,
+    rgb_of,
+)
 from device.camera.protocol import CameraInfo
 from device.clock import MS, SECOND, Clock
 from device.frame import ExposureInfo, Frame
@@ -42,7 +51,7 @@ class V4l2Camera:
 
     One wait inside OpenCV is bounded by `opencv.SELECT_TIMEOUT_S` (this back end knows no other time-out), so `read`
     can take that long even if `timeout_s` is shorter. A driver that hangs in the kernel is not bounded by anything:
-    the age of evidence closes the gate.
+    the age of evidence closes the gate, and the camera thread's silence ends the process.
 
     Raises CameraError from the constructor if the device is missing, forbidden, busy, not a camera, or cannot deliver
     the size; from `read` if it vanishes, stays silent, or changes size.
@@ -112,7 +121,7 @@ class V4l2Camera:
                 return self._checked(as_bgr(picture, self._where))
             if not self._path.exists():
                 raise CameraError(f"{self._where}: vanished; connect it again")
-            if self._clock.now_ns() > deadline_ns:
+            if self._clock.now_ns() + SELECT_TIMEOUT_S * SECOND > deadline_ns:  # the next wait could not end in time
                 break
         raise CameraError(f"{self._where}: delivers no frames; connect it again, or end what else uses it")
 

@@ -18,7 +18,7 @@ from device.aperture.protocol import Aperture
 from device.clock import MS, SECOND, Clock
 from device.notify import notify
 from device.pins.protocol import Lamp, Pins, Tone
-from device.supervision.faults import THREAD_STUCK, Fault, coded, end_line
+from device.supervision.faults import STOPPED, THREAD_STUCK, Fault, coded, end_line
 from models.errors import ExitCode, FocusgateError
 
 log = logging.getLogger("focusgate")
@@ -93,7 +93,9 @@ def told_ends() -> Iterator[None]:
         notify(f"STATUS={line}\nSTOPPING=1")
         raise type(error)(line) from error
     except KeyboardInterrupt:
-        notify("STATUS=FG-703 stopped\nSTOPPING=1")
+        line = coded(STOPPED, "stopped")
+        notify(f"STATUS={line}\nSTOPPING=1")
+        log.info("%s", line)
         raise
     except BaseException as error:
         tell_end(end_line(error))

@@ -9,8 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from device.camera.opencv import SELECT_TIMEOUT_S
 from device.camera.v4l2 import V4l2Camera
-from device.clock import MS, FakeClock
+from device.clock import MS, SECOND, FakeClock
+from device.loops import READ_S
+from device.supervision.beats import USUAL_NS
 from models.errors import CameraError
 
 DEVICE = "/dev/null"  # a character device that always exists
@@ -180,3 +183,12 @@ def test_reading_after_close_is_an_error(capture: Any, clock: FakeClock) -> None
     assert capture.released == 1
     with pytest.raises(CameraError, match="was closed"):
         camera.read()
+
+
+def test_a_silent_camera_is_told_before_its_thread_counts_as_standing_still(capture: Any, clock: FakeClock) -> None:
+    with opened(capture, clock) as camera:
+        capture.read = lambda: (clock.advance_ns(SELECT_TIMEOUT_S * SECOND), (False, None))[1]
+        before_ns = clock.now_ns()
+        with pytest.raises(CameraError, match="delivers no frames"):
+            camera.read(READ_S)
+        assert clock.now_ns() - before_ns < USUAL_NS
