@@ -24,6 +24,9 @@ from models.focusmap import FieldOfView
 
 Float64 = NDArray[np.float64]
 
+FOCUS_POSITIONS = 1e6
+"""Given as the lens's distance where the sweep moves the focus and not the chart: then blur is straight in position."""
+
 LEAST_STEPS = 5
 LEAST_RISE = 1.25
 """Blur at the ends of the sweep must exceed the least by this factor, or its middle cannot be placed."""
@@ -80,8 +83,13 @@ class ThroughFocus:
         return (self.best_mm - share * self.distance_mm) / (1 + share), far
 
 
-def through_focus(steps: Sequence[SweepStep], field: FieldOfView | FoundField) -> ThroughFocus:
-    """The fit over all edges of all steps. Raises SweepError if the sweep is too short or does not pass best focus."""
+def through_focus(
+    steps: Sequence[SweepStep], field: FieldOfView | FoundField, lens_mm: float | None = None
+) -> ThroughFocus:
+    """The fit over all edges of all steps. Raises SweepError if the sweep is too short or does not pass best focus.
+
+    lens_mm   D, where it is known; FOCUS_POSITIONS for a sweep of focus positions; None: from the chart's scale
+    """
     if len({step.distance_mm for step in steps}) < LEAST_STEPS:
         raise SweepError(f"{len(steps)} distances in the sweep, at least {LEAST_STEPS} are needed; take more pictures")
     steps = sorted(steps, key=lambda step: step.distance_mm)
@@ -93,7 +101,7 @@ def through_focus(steps: Sequence[SweepStep], field: FieldOfView | FoundField) -
                 f"the sweep does not reach past best focus: blur is {middle[least]:.1f} px at best and "
                 f"{middle[end]:.1f} px at {steps[end].distance_mm:g} mm; go on {where}, or open the aperture"
             )
-    distance_mm = lens_distance_mm(steps)
+    distance_mm = lens_distance_mm(steps) if lens_mm is None else lens_mm
     u, v, z, blur, weight = _arrays(steps, field)
     optimize = scipy_module("optimize")
 
@@ -105,7 +113,11 @@ def through_focus(steps: Sequence[SweepStep], field: FieldOfView | FoundField) -
     start_spread = max(middle) * distance_mm / max(steps[-1].distance_mm - steps[0].distance_mm, 1e-3) * 2
     start = np.array([middle[least], start_spread, steps[least].distance_mm, 0.0, 0.0, 0.0])
     result = optimize.least_squares(
-        lambda numbers: (np.log(fitted(numbers)) - np.log(blur)) * weight, start, loss="soft_l1", f_scale=0.05
+        lambda numbers: (np.log(fitted(numbers)) - np.log(blur)) * weight,
+        start,
+        loss="soft_l1",
+        f_scale=0.05,
+        x_scale=np.maximum(np.abs(start), 1.0),
     )
     least_blur, spread, best, right, down, sag = (float(number) for number in result.x)
     if not steps[0].distance_mm < best < steps[-1].distance_mm:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calibration.charts.layout import BLACK, WHITE, Layout, Shape, rectangle, turned
+from models.errors import InputError
 
 EDGE_ANGLE_DEG = 5.0
 """Slant of the edges on the page: ISO 12233:2017, 5.3 asks for about 5°, far from 0°, 45° and all simple ratios."""
@@ -45,6 +46,22 @@ class Board:
 
 
 FINE_BOARD = Board()
+
+RULER_MM = 100.0
+MOST_STRETCH = 0.03
+
+
+def printed_board(ruler_mm: float) -> Board:
+    """The board as the printer made it, from what its ruler of 100 mm really measures.
+
+    Raises InputError beyond 3 %: then the page was scaled to fit.
+    """
+    if not abs(ruler_mm / RULER_MM - 1) <= MOST_STRETCH:
+        raise InputError(
+            f"ruler_mm = {ruler_mm:g}; allowed are {RULER_MM * (1 - MOST_STRETCH):g} to "
+            f"{RULER_MM * (1 + MOST_STRETCH):g}: print again at 100 %, not fitted to the page"
+        )
+    return Board(square_mm=FINE_BOARD.square_mm * ruler_mm / RULER_MM)
 
 
 @lru_cache(maxsize=8)

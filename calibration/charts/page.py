@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from calibration.charts.board import EDGE_ANGLE_DEG, FINE_BOARD, board_layout
+from calibration.charts.board import EDGE_ANGLE_DEG, FINE_BOARD, RULER_MM, board_layout
 from calibration.charts.edges import edges_layout
 from calibration.charts.layout import Layout, Shape
 from calibration.charts.texture import printed_cells
@@ -30,7 +30,6 @@ CELL_MM = 84.0
 """Side of the place that one chart has on the page; the turned board needs 76 mm."""
 
 TEXT_MM = 30.0
-RULER_MM = 100.0
 TEXTURE_MM = 70.0
 DOT_MM = 25.4 / 600
 """One dot at 600 dpi."""

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from calibration.charts.board import EDGE_ANGLE_DEG, FINE_BOARD, board_layout, corners_mm
+from calibration.charts.board import EDGE_ANGLE_DEG, FINE_BOARD, board_layout, corners_mm, printed_board
 from calibration.charts.detect import found_corners
 from calibration.charts.edges import edges_layout
 from calibration.charts.page import write_chart
@@ -81,6 +81,13 @@ def test_usaf_elements_follow_the_standard() -> None:
             (others[:, 0] >= one[2]) | (others[:, 2] <= one[0]) | (others[:, 1] >= one[3]) | (others[:, 3] <= one[1])
         )
         assert apart.all()
+
+
+def test_what_the_ruler_measures_corrects_the_board() -> None:
+    assert printed_board(99.2).square_mm == pytest.approx(2.4 * 0.992)
+    for ruler_mm in (94.0, 110.0, float("nan")):
+        with pytest.raises(InputError, match="print again at 100 %"):
+            printed_board(ruler_mm)
 
 
 @pytest.mark.parametrize(

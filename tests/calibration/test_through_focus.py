@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from calibration.criterion import MOST_CRITERION_PX, criterion_px
 from calibration.faults import CalibrationError, SweepError
 from calibration.resolution import EdgePoint
-from calibration.through_focus import SweepStep, through_focus
+from calibration.through_focus import FOCUS_POSITIONS, SweepStep, through_focus
 from models.focusmap import FieldOfView
 
 FIELD = FieldOfView(500.0, 400.0, 380.0)
@@ -46,6 +46,22 @@ def test_best_distance_curvature_tilt_and_least_blur_are_recovered() -> None:
     assert found.spread_px == pytest.approx(SPREAD_PX, rel=0.02)
     assert found.distance_mm == pytest.approx(LENS_MM, rel=0.001)
     assert found.residual < 0.02
+
+
+def test_a_sweep_of_focus_positions_needs_no_scale() -> None:
+    rng = np.random.default_rng(4)
+    steps = []
+    for position in range(9):
+        blurs = np.hypot(1.5, 1.1 * (position - 4.3)) * np.exp(rng.normal(0, 0.01, 30))
+        angle = rng.uniform(0, 2 * math.pi, 30)
+        places = 500 + 300 * np.cos(angle), 400 + 300 * np.sin(angle)
+        edges = tuple(
+            EdgePoint(float(x), float(y), 0.35 / b, float(b), True) for x, y, b in zip(*places, blurs, strict=True)
+        )
+        steps.append(SweepStep(float(position), 20.0, edges))
+    found = through_focus(steps, FIELD, FOCUS_POSITIONS)
+    assert found.blur_px(4.3, 300 / 380) == pytest.approx(1.5, rel=0.02)
+    assert found.best_mm - found.sag_mm * (300 / 380) ** 2 == pytest.approx(4.3, abs=0.05)
 
 
 def test_the_depth_of_field_ends_where_blur_meets_the_criterion() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,8 +21,6 @@ UM_PER_PX = 20.0
 @pytest.fixture(scope="module")
 def target() -> Callable[[float], NDArray[np.float32]]:
     """target(turn) -> an ideal picture of the target, 20 µm a pixel, less its dark level."""
-    from dataclasses import replace
-
     unit: Unit = replace(drawn_unit(1, width=800, height=800), um_per_px=UM_PER_PX, distortion=0.0)
     unit = replace(unit, centre_x_px=400.0, centre_y_px=400.0)
 
