@@ -38,6 +38,7 @@ ROWS_PX, COLUMNS_PX = 64, 96  # six tiles of the tiny model
 BANK = np.random.default_rng(3).integers(0, 60, (61, ROWS_PX, COLUMNS_PX)).astype(np.uint8)  # sharp, by the tiny model
 NEVER_NS = 10**18
 START_NS = 1000 * SECOND
+ASK_NS = 500 * MS
 
 
 class Over(BaseException):
@@ -259,8 +260,11 @@ class World:
         """What was last told to the clinician."""
         return self.decision.status.last_message
 
-    def run(self, until_ns: int) -> None:
-        """Everything until then. A thread that raises ends the process, as in `device.running`: outputs low first."""
+    def run(self, until_ns: int, done: Callable[[], bool] = lambda: False) -> int:
+        """Everything until then, or until `done` (asked twice a second); when that was.
+
+        A thread that raises ends the process, as in `device.running`: outputs low first.
+        """
         vision = self.clock.start("vision", self._guarded(self._see))
 
         def read() -> None:
@@ -270,10 +274,12 @@ class World:
                 self.clock.wait()
 
         self.clock.start("camera", self._guarded(read))
-        self.clock.sleep_until_ns(until_ns)
+        while self.clock.now_ns() < until_ns and not self.failures and not done():
+            self.clock.sleep_until_ns(min(until_ns, self.clock.now_ns() + ASK_NS))
         self.clock.end()
         self.recorder.close()
         self.results += self._results()
+        return self.clock.now_ns()
 
     def _see(self) -> None:
         self.vision.tick(0.0)

@@ -18,7 +18,7 @@ from device.cli import main
 from device.config import Entry, explain, load_config
 from models.errors import ExitCode, InputError
 
-CONFIGS, CONFIGS_IN_FULL = 112, 1_000
+CONFIGS, CONFIGS_IN_FULL = 84, 560
 NEEDED: dict[str | None, dict[str, Any]] = {
     "files": {"path": "photos"},
     "servo": {"f_numbers": [2.0, 4.0], "positions": [1000.0, 2000.0]},

@@ -237,7 +237,8 @@ def played(make_world: Callable[..., Any], honest_camera: Any) -> Callable[[list
             )
             for _ in range(6)
         )
-        world.run(end_ns)
+        faulty_ns = end_ns - RECOVERY_NS
+        end_ns = world.run(end_ns, lambda: world.clock.now_ns() > faulty_ns and not world.gate.reason)
         return world, judged_run(world, plan, end_ns)
 
     return play

@@ -11,8 +11,8 @@ from typing import Any
 from device.clock import MS
 
 PRESSES, PRESSES_IN_FULL = 100, 10_000
-EVERY_NS = 1100 * MS
-STALE_NS = 620 * MS  # longer than a press waits for its frame
+EVERY_NS = 800 * MS
+STALE_NS = 560 * MS  # longer than a press waits for its frame
 PRESS_NS = 60 * MS
 SETTLED_NS = 30 * MS  # a button counts 20 ms after its edge, at the next step
 AGES: tuple[Callable[[int, int], int], ...] = (
@@ -61,7 +61,7 @@ def test_no_press_saves_as_passed_what_was_exposed_before_it(
     at_ns = 10**12 + 10**9
     for _ in range(presses):
         presses_ns.append(at_ns)
-        at_ns += EVERY_NS + chance.randrange(100) * MS
+        at_ns += EVERY_NS + chance.randrange(60) * MS
     world = make_world(partial(LateCamera, honest_camera, presses_ns, served))
     world.presses = [(press_ns, "capture", PRESS_NS) for press_ns in presses_ns]
     began_ns, reasons, told = world.clock.now_ns(), Counter[str](), 0
