@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO
 
 from calibration.profile import Profile, judging_of
@@ -15,6 +16,7 @@ from device.audit.journal import Journal
 from device.audit.notes import SILENT
 from device.audit.wording import in_force
 from device.backends import Source, pins_of, source_of
+from device.calibrated import DriftWatch, watched, with_profile
 from device.clock import SECOND, Clock, MonotonicClock
 from device.config import Config, SimulatedPinsConfig
 from device.decision import DecisionLoop, Rules
@@ -69,6 +71,7 @@ class Device:
     assisting: Assisting | None = None
     audit: Journal | None = None
     power: PowerWatch | None = None
+    drift: DriftWatch | None = None
     beat: Beat = field(default_factory=lambda: Beat("main", 0))
 
     def elapsed_s(self) -> float:
@@ -86,6 +89,8 @@ class Device:
         if powered:
             self._assist()
         self._look_at_aperture()
+        if self.drift is not None:
+            self.drift.tick(self.faults)
         if self.status_writer is not None:
             problem = self.status_writer.tick(self.decision.status, self.clock.now_ns())
             if problem is not None:
@@ -167,10 +172,12 @@ def build(
     script: tuple[TimedPress, ...] = (),
     trace: IO[str] | None = None,
     audit: Journal | None = None,
+    drift_file: Path | None = None,
 ) -> Device:
-    """The device of `config`. Opens the camera once; raises FocusgateError if any part is missing."""
+    """The device of `config` and `profile`. Opens the camera once; raises FocusgateError if any part is missing."""
     if script and not isinstance(config.pins, SimulatedPinsConfig):
         raise InputError("--script presses simulated buttons only; leave it out, or set pins.kind = 'simulated'")
+    config = with_profile(config, profile)
     source = source_of(config, clock)
     profile = profile or source.profile
     faults = Faults(audit or SILENT)
@@ -200,6 +207,7 @@ def build(
         faults=faults,
     )
     aperture_steps: Queue[int] = Queue(JUDGED_LIMIT)
+    drift = DriftWatch(profile, drift_file) if profile is not None else None
     started_ns = clock.now_ns()
     decision = DecisionLoop(
         rules=Rules(config.gate.percent, config.gate.settings()),
@@ -210,7 +218,7 @@ def build(
         recorder=recorder,
         clock=clock,
         faults=faults,
-        on_judged=_tracer(trace, source, started_ns),
+        on_judged=watched(_tracer(trace, source, started_ns), drift),
         on_aperture=aperture_steps.put,
         audit=audit or SILENT,
     )
@@ -238,6 +246,7 @@ def build(
         assisting=_assisting(config, classifier, judging, source),
         audit=audit,
         power=power_watch() if isinstance(clock, MonotonicClock) else None,
+        drift=drift,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -10,8 +11,12 @@ from typing import IO, TYPE_CHECKING
 from models.errors import InputError
 
 if TYPE_CHECKING:
+    from calibration.profile import Profile
     from device.app import Device
     from device.config import CameraConfig, Config
+    from models.classifier import Classifier
+
+log = logging.getLogger("focusgate")
 
 EXAMPLES = """\
 examples:
@@ -104,20 +109,16 @@ def _run(arguments: argparse.Namespace) -> int:
 def _start(arguments: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
-    from calibration.profile import Profile, load_profile
     from device import app
     from device.audit.journal import Journal, kept
     from device.audit.log import AuditLog
+    from device.calibrated import DRIFT_FILE
     from device.clock import FakeClock, MonotonicClock
     from device.recorder import Recorder
     from device.recording import open_recorder, origin_of, store_folder
     from device.script import load_script
     from device.store.files import AUDIT
-    from device.supervision.faults import MODEL_REFUSED, coded
-    from device.supervision.unjudged import NoClassifier
-    from models.classifier import Classifier, Judging
-    from models.errors import ModelError
-    from models.onnx_classifier import load_classifier
+    from models.classifier import Judging
 
     if arguments.seconds is not None and not 0.0 < arguments.seconds <= 1e6:
         raise InputError(f"--seconds {arguments.seconds:g} is not possible; allowed: above 0 to 1000000")
@@ -125,19 +126,8 @@ def _start(arguments: argparse.Namespace) -> int:
         raise InputError("--instant needs --seconds: without an end it would fill the disk")
     config = configured(arguments)
     script = load_script(arguments.script) if arguments.script else ()
-    named = arguments.profile or config.profile.file
-    profile = load_profile(Path(named)) if named else None
-    manifest = Path(config.model.manifest) if config.model.manifest else None
-    trusted = Path(config.model.trusted_keys) if config.model.trusted_keys else None
-    classifier: Classifier
-    try:
-        classifier = load_classifier(manifest, threads=config.model.threads, keys_folder=trusted)
-    except ModelError as error:
-        if arguments.instant:
-            raise
-        why = coded(MODEL_REFUSED, error)
-        print(f"focusgate: {why}; an override works", file=sys.stderr)
-        classifier = NoClassifier(why)
+    classifier = _classifier(config, patient=not arguments.instant)
+    classifier, profile, notices = _calibration(arguments, config, classifier)
     with ExitStack() as stack:
         trace = stack.enter_context(_open_trace(arguments.trace)) if arguments.trace else None
         clock = FakeClock() if arguments.instant else MonotonicClock()
@@ -163,10 +153,70 @@ def _start(arguments: argparse.Namespace) -> int:
             )
 
         device = app.build(
-            config, classifier, recorder_of, clock, profile=profile, script=script, trace=trace, audit=audit
+            config,
+            classifier,
+            recorder_of,
+            clock,
+            profile=profile,
+            script=script,
+            trace=trace,
+            audit=audit,
+            drift_file=folder / DRIFT_FILE,
         )
         stack.callback(device.close)
+        for part, line in notices:
+            log.warning("%s", line)
+            device.faults.raise_(part, line)
         return _drive(device, config, arguments)
+
+
+def _classifier(config: Config, *, patient: bool) -> Classifier:
+    """The model of the configuration; if it cannot be used, one that judges nothing, so that an override works.
+
+    Raises ModelError instead unless `patient`.
+    """
+    from device.supervision.faults import MODEL_REFUSED, coded
+    from device.supervision.unjudged import NoClassifier
+    from models.errors import ModelError
+    from models.onnx_classifier import load_classifier
+
+    manifest = Path(config.model.manifest) if config.model.manifest else None
+    trusted = Path(config.model.trusted_keys) if config.model.trusted_keys else None
+    try:
+        return load_classifier(manifest, threads=config.model.threads, keys_folder=trusted)
+    except ModelError as error:
+        if not patient:
+            raise
+        why = coded(MODEL_REFUSED, error)
+        print(f"focusgate: {why}; an override works", file=sys.stderr)
+        return NoClassifier(why)
+
+
+def _calibration(
+    arguments: argparse.Namespace, config: Config, classifier: Classifier
+) -> tuple[Classifier, Profile | None, tuple[tuple[str, str], ...]]:
+    """The profile, and what is to be told of it. One that cannot be used lets nothing be judged; an override works.
+
+    Raises InputError instead for a run on simulated time.
+    """
+    from device.calibrated import profile_in_force
+    from device.store.origin import Origin
+    from device.supervision.faults import PROFILE_REFUSED, coded
+    from device.supervision.unjudged import NoClassifier
+
+    named = arguments.profile or config.profile.file
+    if not named:
+        return classifier, None, ()
+    origin = Origin()
+    try:
+        found = profile_in_force(config, Path(named), origin.wall_now(), clock_is_set=origin.synchronised())
+    except InputError as error:
+        if arguments.instant:
+            raise
+        why = coded(PROFILE_REFUSED, error)
+        print(f"focusgate: {why}; an override works", file=sys.stderr)
+        return NoClassifier(why), None, ()
+    return classifier, found.profile, found.notices
 
 
 def _paths(values: object) -> list[str]:

@@ -77,6 +77,13 @@ FOREIGN_PROFILE = _fault(
 UNCALIBRATED = _notice("FG-204", "not calibrated", "no calibration of this device is in force", latched=True)
 MODEL_END = _end("FG-205", "no model", "a run on simulated time has no model to judge by", ExitCode.MODEL)
 
+PROFILE_REFUSED = _fault(
+    "FG-206", "calibration refused", "the calibration is torn, expired, not signed or of another device", latched=True
+)
+PROFILE_AGES = _notice("FG-207", "calibration ages", "the calibration ends soon, or has ended", latched=True)
+PROFILE_UNSIGNED = _notice("FG-208", "calibration not signed", "nobody trusted vouches for it", latched=True)
+DRIFTING = _notice("FG-209", "scores drift", "open gates score lower than they did when the device was calibrated")
+
 DISK_FULL = _fault("FG-301", "disk full", "the next capture would touch the reserve of the disk")
 DISK_SILENT = _fault("FG-302", "disk does not answer", "the disk cannot be asked, or a save does not come to an end")
 SAVING_FAILS = _fault("FG-303", "saving fails", "three images wait in memory because the disk refuses them")
