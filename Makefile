@@ -9,7 +9,7 @@ SAFETY_CORE = device/gate.py,device/debounce.py,device/lease.py,device/lamp.py,d
 .DEFAULT_GOAL := help
 DATA ?=
 
-.PHONY: figures search help run test faults mutate sbom audit bench train sign model-check board-test arm-test board-ci arm-count board-results pictures clean
+.PHONY: figures search help run test faults faults-short mutate sbom audit bench train sign model-check board-test arm-test board-ci arm-count board-results pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,8 +44,11 @@ test: $(VENV)/.focusgate-test ## lint, types, import contracts and tests
 	$(VENV)/bin/pytest --cov=device --cov=models --cov=calibration --cov-report=term:skip-covered
 	$(VENV)/bin/coverage report --include='$(SAFETY_CORE)' --fail-under=100
 
-faults: $(VENV)/.focusgate-test ## full storage faults: 10,000 kills, every crash state, every call failing; prints a table (half an hour)
-	FAULTS=full $(VENV)/bin/pytest --timeout=7200 tests/faults/test_store_faults.py tests/faults/test_store_service.py tests/faults/test_store_kills.py tests/faults/test_store_crash_states.py
+faults: $(VENV)/.focusgate-test ## every fault suite at full size (hours on two cores), one table, and docs/risk/faults.md
+	$(VENV)/bin/python tests/faults/run.py --page docs/risk/faults.md
+
+faults-short: $(VENV)/.focusgate-test ## the same suites at the size of the tests, in some minutes
+	$(VENV)/bin/python tests/faults/run.py --short
 
 mutate: $(VENV)/.focusgate-test ## every mutant of the safety core against its nearest tests; writes docs/risk/mutation.md (an hour)
 	OMP_NUM_THREADS=1 $(VENV)/bin/python tests/mutation/run.py --page docs/risk/mutation.md

@@ -172,13 +172,14 @@ def so_far() -> Callable[[float], None]:
     return say
 
 
-def pytest_sessionfinish(exitstatus: int) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """The rows and when they were made, for docs/risk/faults.md."""
     if OUT:
         ended = datetime.now(UTC)
         made = {
             "ended": ended.isoformat(timespec="seconds"),
             "seconds": round((ended - BEGAN).total_seconds()),
+            "tests": session.testscollected,
             "passed": exitstatus == 0,
             "rows": ROWS,
         }

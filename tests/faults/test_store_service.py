@@ -113,6 +113,11 @@ def test_a_fault_at_any_call_of_a_deletion_leaves_each_capture_there_or_gone_and
         wrong += told != found
         if files.failed == 0:
             break
-    tell(f"{errno.errorcode[error]} at every call of a deletion", call, 3 * call, wrong)
+    tell(
+        f"{errno.errorcode[error]} at every call of a deletion{', and from then on' if for_ever else ''}",
+        call,
+        3 * call,
+        wrong,
+    )
     assert call > 10
     assert wrong == 0

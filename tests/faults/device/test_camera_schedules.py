@@ -292,5 +292,5 @@ def test_any_schedule_of_camera_faults_closes_the_line_in_300_ms(
     )
     assert "\n".join(wrong) == ""
     assert len(kinds) > len(KINDS) * 0.8
-    assert saved > schedules
+    assert saved > schedules // 3
     assert ended < schedules * 0.6
