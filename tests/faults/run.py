@@ -95,7 +95,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         "",
         "Made by `make faults`, which runs every suite of `tests/faults` at full size; `make faults-short` runs them",
         'at the size of the tests. Time is simulated in most of them ("low after 210 ms" is a time of the device); it',
-        "is real in the kills and in the freezes of a real process. Stores and logs are real files on a disk in memory.",
+        "is real in the kills and in the freezes of a real process. Stores and logs are real files in memory.",
         "",
         f"- **{len(rows)} promises, {len(rows) - missed} met, {missed} not met.**",
         f"- Suites ended between {ended[0].removesuffix('+00:00')} and {ended[-1].removesuffix('+00:00')} (UTC).",
