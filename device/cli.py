@@ -24,6 +24,7 @@ from device.commands import (
     selftest,
     session,
     status,
+    study,
     train,
     update,
     verify,
@@ -72,6 +73,7 @@ def parser() -> argparse.ArgumentParser:
         eval_command,
         eval_scenes,
         train,
+        study,
         update,
     ):
         module.add_parser(commands)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from models.errors import InputError
 
 PLANES = 34
+SHARPEST = 16
 WELLS = tuple(f"{row}{column:02d}" for row in "abcdefghijklmnop" for column in range(1, 25))
 SITES = (1, 2)
 STAINS = ("w1", "w2")
@@ -27,7 +28,8 @@ FIELDS = len(WELLS) * len(SITES) * len(STAINS)
 SOURCE = "https://data.broadinstitute.org/bbbc/BBBC006/"
 ARCHIVE = "BBBC006_v1_images_z_{plane:02d}.zip"
 SHAPE = (520, 696)
-_FOLDER = re.compile(r"z_?(\d{2})(?:_w\d)?$")
+_FOLDER = re.compile(r"z_?(\d{2}|aligned\d*)(?:_w\d)?$")
+"""The plane; "aligned" are copies of the sharpest, as one collection of samples calls them."""
 _NAME = re.compile(r"_([a-p](?:0[1-9]|1\d|2[0-4]))_+s([12])_+(w[12])", re.IGNORECASE)
 _SUFFIXES = frozenset({".tif", ".tiff", ".png"})
 _FEW = 6
@@ -72,13 +74,14 @@ def read_plate(folder: Path) -> Plate:
     files: dict[FieldKey, dict[int, Path]] = {}
     for entry in sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES):
         plane, name = _FOLDER.search(entry.parent.name), _NAME.search(entry.name)
-        if plane is None or name is None or int(plane[1]) >= PLANES:
+        number = None if plane is None else int(plane[1]) if plane[1].isdigit() else SHARPEST
+        if number is None or name is None or number >= PLANES:
             continue
         key = FieldKey(name[1].lower(), int(name[2]), name[3].lower())
-        before = files.setdefault(key, {}).get(int(plane[1]))
+        before = files.setdefault(key, {}).get(number)
         if before is not None:
             raise InputError(f"{entry}: shows the same plane and field as {before}; keep one of them")
-        files[key][int(plane[1])] = entry
+        files[key][number] = entry
     if not files:
         raise InputError(f"{folder}: holds no folder of BBBC006 (such as BBBC006_v1_images_z_16); {how_to_get()}")
     return Plate(folder, files)

@@ -1,0 +1,9 @@
+"""stub"""
+
+from pathlib import Path
+
+from models.study.experiments import Scale
+
+
+def write_page(results: Path, out: Path, scale: Scale) -> None:
+    """stub"""
