@@ -47,6 +47,15 @@ def test_a_second_press_that_outlasts_the_pause_counts_when_it_is_over() -> None
     assert [at // MS for at in presses(play(levels))] == [120, 370]
 
 
+def test_a_second_press_long_after_the_first_counts_at_once() -> None:
+    levels = [(t * MS, 100 <= t < 150 or t >= 700) for t in range(0, 1000, 5)]
+    assert [at // MS for at in presses(play(levels))] == [120, 720]
+
+
+def test_a_level_that_lasted_counts_however_seldom_it_is_looked_at() -> None:
+    assert debounce(Debounced(raw=True, raw_since_ns=100 * MS), True, 200 * MS).pressed
+
+
 @given(st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=400))
 def test_an_edge_storm_gives_at_most_one_press_in_250_ms(storm: list[tuple[int, bool]]) -> None:
     now_ms, levels = 0, []

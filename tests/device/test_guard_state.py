@@ -75,7 +75,8 @@ MALFORMED = {
     "one byte long": GOOD + b"\0",
     "oversized": GOOD * 5000,
     "foreign": b"GF" + GOOD[2:],
-    "another version": GOOD[:2] + bytes([VERSION + 1]) + GOOD[3:],
+    "a later version": GOOD[:2] + bytes([VERSION + 1]) + GOOD[3:],
+    "an earlier version": GOOD[:2] + bytes([VERSION - 1]) + GOOD[3:],
     "an unknown kind": GOOD[:3] + b"\x02" + GOOD[4:],
     "a deadline before time began": GOOD[:4] + b"\xff" * 8,
     "text": b"READY=1 now!",
@@ -94,6 +95,16 @@ def test_what_is_no_message_renews_nothing_closes_nothing_and_is_counted(what: s
 
 def test_all_messages_have_the_size_that_the_guard_reads() -> None:
     assert len(GOOD) == len(close_message()) == MESSAGE_BYTES == 12
+
+
+def test_messages_are_these_bytes() -> None:
+    assert renew_message(258) == b"FG\x01\x01\0\0\0\0\0\0\x01\x02"
+    assert close_message() == b"FG\x01\0\0\0\0\0\0\0\0\0"
+
+
+def test_a_renewal_until_the_beginning_of_time_closes() -> None:
+    state, level = after((GOOD, NOW_NS), (renew_message(0), NOW_NS + 1))
+    assert (level, state.refused) == (False, 0)
 
 
 @pytest.mark.parametrize("until_ns", [-1, 2**63])

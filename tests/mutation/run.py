@@ -2,8 +2,8 @@
 
     python tests/mutation/run.py [--only PATH] [--page docs/risk/mutation.md]
 
-Each result is kept in build/mutation.jsonl: a mutant that was killed is not tried again until its module or one of its
-tests changes (--fresh forgets them all); one that survived is tried anew. Ends with 1 if one survived that
+Each result is kept in build/mutation.jsonl: a mutant that was killed is not tried again until its module changes (after
+a test was taken away, --fresh forgets them all); one that survived is tried anew. Ends with 1 if one survived that
 docs/risk/mutants.toml does not list as equivalent.
 """
 
@@ -16,7 +16,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -52,12 +52,19 @@ NEAREST: Mapping[str, Sequence[str]] = {
 class Result:
     """What came of one mutant: "killed", "survived", "equivalent" (survived, and is listed) or "no code"."""
 
-    key: str
     path: str
+    source: str  # SHA-256 of the module
     line: int
     was: str
     now: str
     outcome: str
+
+    def of(self) -> tuple[object, ...]:
+        """Which mutant it is."""
+        return self.path, self.source, self.line, self.was, self.now
+
+
+Known = Mapping[tuple[object, ...], Result]
 
 
 def listed(root: Path) -> dict[tuple[str, str, str], str]:
@@ -66,31 +73,23 @@ def listed(root: Path) -> dict[tuple[str, str, str], str]:
     return {(one["module"], one["was"], now): one["reason"] for one in entries for now in one["now"]}
 
 
-def keys(path: str, root: Path) -> str:
-    """What the outcome depends on besides the mutant: its nearest tests and what they share."""
-    digest = hashlib.sha256()
-    files = {root / test for test in NEAREST[path] if test != ALONE}
-    files |= {one for file in files for folder in file.parents for one in folder.glob("conftest.py")}
-    for file in sorted(files):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def judge(chosen: Sequence[Mutant], root: Path, known: Mapping[str, Result], keep: Path | None) -> list[Result]:
+def judge(chosen: Sequence[Mutant], root: Path, known: Known, keep: Path | None) -> list[Result]:
     """Try each mutant that is not known to be killed. Raises SystemExit if the tests fail without any mutant."""
     results, equal, limits, seen = [], listed(root), dict[str, int](), set[str]()
     for done, mutant in enumerate(chosen, start=1):
         if mutant.mutated in seen:
             continue  # another operator makes the same change
         seen.add(mutant.mutated)
-        key = hashlib.sha256(f"{mutant.path}\n{mutant.mutated}\n{keys(mutant.path, root)}".encode()).hexdigest()
-        result = known.get(key)
-        if result is None or result.outcome != "killed":
+        digest = hashlib.sha256(mutant.source.encode()).hexdigest()
+        result = Result(mutant.path, digest, mutant.line, *mutant.change, "survived")
+        if known.get(result.of(), result).outcome == "killed":
+            result = known[result.of()]
+        else:
             if mutant.path not in limits:
                 limits[mutant.path] = _limit(mutant, root)
-            result = Result(key, mutant.path, mutant.line, *mutant.change, _outcome(mutant, root, limits[mutant.path]))
+            result = replace(result, outcome=_outcome(mutant, root, limits[mutant.path]))
             if result.outcome == "survived" and (result.path, result.was, result.now) in equal:
-                result = Result(**asdict(result) | {"outcome": "equivalent"})
+                result = replace(result, outcome="equivalent")
             if keep is not None:
                 with keep.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(asdict(result)) + "\n")
@@ -164,7 +163,7 @@ def main(words: Sequence[str]) -> int:
     keep = ROOT / "build" / "mutation.jsonl"
     keep.parent.mkdir(exist_ok=True)
     before = keep.read_text(encoding="utf-8").splitlines() if keep.exists() and not arguments.fresh else []
-    known = {result.key: result for result in (Result(**json.loads(line)) for line in before)}
+    known = {result.of(): result for result in (Result(**json.loads(line)) for line in before)}
     chosen = [one for path in arguments.only or NEAREST for one in mutants(path, ROOT)]
     prepare()
     results = judge(chosen, ROOT, known, keep)
