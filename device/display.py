@@ -108,6 +108,8 @@ def figures(status: Status, truth: float | None) -> Table:
     if truth is not None:
         table.add_row("truly in focus", f"{100 * truth:.0f} % (the simulation knows)")
     table.add_row("captures", f"{status.saved} saved, {status.refused} refused")
+    if status.notices:
+        table.add_row("notices", Text("\n".join(status.notices), overflow="fold"))
     table.add_row("last capture", status.last_capture or "none")
     table.add_row("last message", Text(status.last_message or "none", overflow="fold"))
     return table

@@ -94,3 +94,12 @@ def test_figures_and_truth_are_shown() -> None:
     text = shown(screen(status, 90, np.zeros((64, 64), np.uint8), 0.97, "simulated"))
     for part in ("press to capture", "enabled", "9.5 frames/s", "4.0 ms", "f/2.8", "97 %", "3 saved", "abcd", "q quit"):
         assert part in text
+
+
+def test_notices_are_shown_with_their_codes_and_only_where_there_are_any() -> None:
+    assert "notices" not in shown(screen(Status(), 90, None, None, "simulated"))
+    notices = ("FG-305 fewer than 100 captures fit", "FG-405 the capture button is stuck")
+    status = Status(lamp=Lamp.OPEN_LOW, notices=notices)
+    text = shown(screen(status, 90, None, None, "simulated"))
+    assert all(notice in text for notice in notices)
+    assert "green, with a blue wink: room is low" in text
