@@ -155,11 +155,10 @@ class Device:
             self.audit.note(kind, **data)
 
     def close(self) -> None:
-        """Outputs safe first, then everything else."""
-        self.pins.close()
-        self.camera.close()
-        self.recorder.close()
-        self.source.aperture.close()
+        """Outputs safe first, then everything else, whichever fails: images may still wait to be saved."""
+        with ExitStack() as parts:
+            for close in (self.source.aperture.close, self.recorder.close, self.camera.close, self.pins.close):
+                parts.callback(close)  # called from the last to the first
 
 
 def build(
