@@ -33,6 +33,10 @@ class HiddenChartError(CalibrationError):
     """Something, such as a hand, covers part of the chart, or the chart does not fill the field."""
 
 
+class NotPlainError(CalibrationError):
+    """What should be plain white paper has something on it or before it."""
+
+
 class NoFieldError(CalibrationError):
     """No round field of view can be told apart from its surroundings."""
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.faults import CalibrationError, PictureTooBrightError, PictureTooDarkError
+from calibration.faults import CalibrationError, NotPlainError, PictureTooBrightError, PictureTooDarkError
 from models.focusmap import FieldOfView, TileGrid
 
 Float32 = NDArray[np.float32]
@@ -27,6 +27,10 @@ SMOOTH_SHARE = 0.01
 SATURATED_DN = 250.0
 MOST_SATURATED_SHARE = 0.01
 LEAST_FLAT_DN = 25.0
+EDGE_SHARE, EDGE_SIGMA_SHARE, MOST_EDGE_SHARE = 8.0, 0.004, 0.003
+"""Light on plain paper changes by less than a factor e^8 over a radius, even towards a dark side; the rim of a finger
+or a speck does not. Smoothed over this share of the width, at most this share of the field may change faster."""
+
 LEAST_SHARE = 0.02
 """Where less light than this share of the best arrives nothing is divided by it."""
 
@@ -96,6 +100,7 @@ def flat_field(whites: Sequence[Float32], dark: DarkLevel, field: FieldOfView) -
             f"{100 * saturated:.0f} % of the field is saturated, at most {100 * MOST_SATURATED_SHARE:.0f} % may be; "
             "shorten the exposure or lower the gain"
         )
+    _check_plain(mean - np.float32(dark.level_dn), field)
     # smoothing within the field only: weights keep the dark outside from leaking in
     sigma = SMOOTH_SHARE * mean.shape[1]
     weight = inside.astype(np.float32)
@@ -109,6 +114,24 @@ def flat_field(whites: Sequence[Float32], dark: DarkLevel, field: FieldOfView) -
             "switch the light on or expose longer"
         )
     return np.asarray(np.clip(light / best, 0.0, None), np.float32)
+
+
+def _check_plain(light: Float32, field: FieldOfView) -> None:
+    """Refuses paper with steps in it."""
+    height, width = light.shape
+    sigma = max(EDGE_SIGMA_SHARE * width, 2.0)
+    inner = field_mask(FieldOfView(field.centre_x_px, field.centre_y_px, 0.9 * field.radius_px), width, height)
+    smooth = np.asarray(cv2.GaussianBlur(light, (0, 0), sigma), np.float32)
+    known = inner & (smooth > LEAST_SHARE * float(np.percentile(smooth[inner], 99)) + 1.0)
+    logarithm = np.log(np.maximum(smooth, 1.0))
+    slope = np.hypot(*np.gradient(logarithm)) * field.radius_px
+    steep = known & (slope > EDGE_SHARE)
+    if steep.sum() > MOST_EDGE_SHARE * known.sum():
+        y, x = np.argwhere(steep).mean(axis=0)
+        raise NotPlainError(
+            f"the white paper is not plain: there are edges around x = {x:.0f}, y = {y:.0f} px; take hand, shadow and "
+            "print away, wipe the lens, or hold the paper out of focus"
+        )
 
 
 def evened(picture: Float32, dark: DarkLevel, flat: Float32) -> Float32:

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from calibration.faults import CalibrationError, NoFieldError, PictureTooBrightError, PictureTooDarkError
+from calibration.faults import CalibrationError, NoFieldError, NotPlainError, PictureTooBrightError, PictureTooDarkError
 from calibration.field import counted_tiles, find_field
-from calibration.flat import dark_level, evened, field_mask, flat_field, tile_light, without_hot_pixels
+from calibration.flat import DarkLevel, dark_level, evened, field_mask, flat_field, tile_light, without_hot_pixels
 from calibration.linear import linear_dn
 from device.simulation.unit import Unit
-from models.focusmap import TileGrid
+from models.focusmap import FieldOfView, TileGrid
 
 CENTRE_PX = 3.0
 
@@ -137,6 +137,17 @@ def test_the_flat_field_evens_white_paper_out(half_unit: Units, shoot: Shoot) ->
     light = tile_light(flat, TileGrid.of(1296, 972, 54))
     assert light.max() <= 1.02
     assert light[0, 0] == 0
+
+
+@pytest.mark.parametrize(("target", "hand_share"), [("flat", 0.3), ("edges", 0.0)])
+def test_a_hand_or_print_on_the_white_paper_is_refused(
+    half_unit: Units, shoot: Shoot, target: str, hand_share: float
+) -> None:
+    unit = half_unit(2)
+    field = FieldOfView(unit.centre_x_px, unit.centre_y_px, unit.radius_px)
+    white = linear_dn(shoot(2, target, hand_share=hand_share))
+    with pytest.raises(NotPlainError, match="take hand"):
+        flat_field([white], DarkLevel(unit.black_level_dn, 1.0, ()), field)
 
 
 def test_pictures_taken_with_the_lens_uncovered_are_no_dark_pictures(shoot: Shoot) -> None:
