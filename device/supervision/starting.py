@@ -15,7 +15,7 @@ from models.errors import CameraError, HardwareError
 
 log = logging.getLogger("focusgate")
 
-WAIT_NS = 10 * SECOND  # as long as a camera may be away later; then the process ends and is started anew
+WAIT_NS = 4 * SECOND  # long enough to be seen; the starts themselves are counted, and lead to a reboot within the hour
 TRY_NS = SECOND
 PLAY_NS = 20 * MS  # a fifth of the lamp's shortest light
 

@@ -44,7 +44,7 @@ def test_the_wait_has_an_end(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(CameraError, match="no camera found"):
         opened(tries, SimulatedPins(clock), clock, patient=True)  # type: ignore[arg-type]
     assert clock.now_ns() == SECOND + WAIT_NS
-    assert caplog.messages == ["FG-101 no camera found; tried again for 10 s"]
+    assert caplog.messages == ["FG-101 no camera found; tried again for 4 s"]
 
 
 def test_on_a_desk_a_missing_camera_is_said_at_once() -> None:
