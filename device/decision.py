@@ -37,6 +37,7 @@ from device.supervision.faults import (
     AUDIT_SILENT,
     CAPTURE_STUCK,
     NO_FRAME,
+    NOT_SAVED,
     OVERRIDE_STUCK,
     QUEUE_FULL,
     ROOM_LOW,
@@ -140,11 +141,12 @@ class DecisionLoop:
     def _look_around(self) -> None:
         """A disk that takes nothing is a fault, shown before anybody presses; what else is wrong is told."""
         space, audit = self._recorder.space, self._audit.trouble
-        low = space is not None and space.room is Room.LOW
+        low, waiting = space is not None and space.room is Room.LOW, self._recorder.waiting()
         state = self._state
         for part, fault, wrong, words in (
             ("storage", STORE_CLOSED, self._recorder.trouble() is not None, self._recorder.trouble()),
             ("room", ROOM_LOW, low, f"fewer than {LOW_CAPTURES} captures fit; export and delete captures"),
+            ("images", NOT_SAVED, waiting > 0, "images wait in memory and are tried again; do not switch off"),
             ("audit", AUDIT_SILENT, audit is not None, f"the audit log is not written: {audit}"),
             ("capture button", CAPTURE_STUCK, state.capture_button.stuck, "the capture button is stuck"),
             ("override button", OVERRIDE_STUCK, state.override_button.stuck, "the override button is stuck"),

@@ -122,6 +122,10 @@ class Recorder:
             return coded(DISK_SILENT, f"the disk has not answered for {SLOW_NS // SECOND} s; do not switch off")
         return self._no_space
 
+    def waiting(self) -> int:
+        """Images that were not saved and wait in memory to be tried again."""
+        return len(self._unsaved)
+
     def tick(self, timeout_s: float = 0.1) -> None:
         """One job if one comes within `timeout_s`; else what failed before is tried again, when it is time."""
         try:

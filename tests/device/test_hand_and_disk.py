@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -102,3 +104,28 @@ def test_little_room_is_seen_in_the_lamp_heard_after_each_capture_and_told_in_ca
     press(rig)
     assert rig.tones == ["saved, room is low"]
     assert len(rig.saved()) == 1
+
+
+def test_an_image_that_waits_in_memory_is_told_until_it_is_saved_and_the_third_is_a_fault(
+    make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: PosixFiles, fd: int, data: memoryview) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    rig, write = make_rig(), PosixFiles.write
+    rig.frames(3)
+    monkeypatch.setattr(PosixFiles, "write", refuse)
+    press(rig)
+    status = rig.decision.status
+    assert status.notices == ("FG-306 images wait in memory and are tried again; do not switch off",)
+    assert (rig.tones, status.saved, status.gate.mode) == (["fault"], 0, Mode.OPEN)
+    press(rig)
+    press(rig)
+    status = rig.decision.status
+    assert (status.gate.mode, status.lamp) == (Mode.FAULT, Lamp.FAULT)
+    assert status.gate.reason.startswith("FG-303 saving fails: 3 images wait in memory")
+    monkeypatch.setattr(PosixFiles, "write", write)
+    rig.frames(60)
+    status = rig.decision.status
+    assert (status.saved, status.notices, status.gate.mode) == (3, (), Mode.OPEN)
+    assert len(rig.saved()) == 3
