@@ -11,7 +11,7 @@ from typing import Any
 from device.clock import MS
 
 PRESSES, PRESSES_IN_FULL = 100, 10_000
-EVERY_NS = 800 * MS
+EVERY_NS = 780 * MS
 STALE_NS = 560 * MS  # longer than a press waits for its frame
 PRESS_NS = 60 * MS
 SETTLED_NS = 30 * MS  # a button counts 20 ms after its edge, at the next step
@@ -29,7 +29,7 @@ class LateCamera:
     each newer than the one before, but all of the time before the press. Those `served` are served honestly."""
 
     def __init__(self, honest: Any, presses_ns: list[int], served: set[int], clock: Any) -> None:
-        self.honest, self.clock = honest(clock, latency_ns=20 * MS), clock
+        self.honest, self.clock = honest(clock, period_ns=50 * MS, latency_ns=20 * MS), clock
         self.info, self.close = self.honest.info, self.honest.close
         self.presses_ns, self.served = presses_ns, served
         self.chance = random.Random(len(presses_ns))
