@@ -212,16 +212,14 @@ def _physical(scale: Scale) -> list[Setting]:
 
 
 def _related(scale: Scale) -> list[Setting]:
-    patches = replace(scale.base, task="levels", steps=scale.base.steps * 2, patches=4)
+    patches = replace(scale.base, task="levels", steps=scale.base.steps * 4, patches=4)
     whole = replace(patches, patches=1)
     width, dense = scale.yang
     return [
         replace(patches, variant="Yang et al. 2018", network="yang", width=width, dense=dense),
         replace(patches, variant="after DeepFocus 2018", network="deepfocus"),
         replace(patches, variant="after Bosse et al. 2016", network="bosse"),
-        replace(
-            patches, variant="FocusLiteNN, 10 kernels", network="focuslite", width=10, crop_px=96, binning=1, patches=1
-        ),
+        replace(whole, variant="FocusLiteNN, 10 kernels", network="focuslite", width=10, crop_px=96, binning=1),
         replace(whole, variant="the report's CNN"),
         replace(whole, variant="shipped model", network="shipped"),
     ]

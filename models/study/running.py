@@ -118,6 +118,7 @@ def network_of(setting: Setting) -> nn.Module:
     if setting.parameters is not None:
         size = networks.sized_for(setting.parameters, size)
     network = networks.NETWORKS[setting.network](size)
+    networks.BEGINNINGS[setting.activation](network)
     if not setting.aperture:
         return network
     front: list[nn.Module] = [

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.study.fitting import device
-from models.study.networks import count_parameters
+from models.study.networks import begin, count_parameters
 from models.study.settings import Setting
 from models.study.simulated import IN_FOCUS
 from models.study.stacks import Stacks
@@ -67,6 +67,7 @@ def unet_run(
     torch.manual_seed(seed)
     where = device()
     network = UNet(setting.width, len(classes)).to(where)
+    begin(network)
     optimiser = torch.optim.Adam(network.parameters(), lr=setting.learning_rate)
     train = _pictures(stacks, np.unique(rows), planes, setting)
     test = _pictures(stacks, np.unique(held), planes, setting)
