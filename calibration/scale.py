@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.charts.board import FINE_BOARD, Board, corners_mm
+from calibration.charts.board import EDGE_ANGLE_DEG, FINE_BOARD, Board, corners_mm
 from calibration.charts.detect import for_markers, found_corners, reduction_that_shows, sharpest_edge_px
+from calibration.charts.layout import turned
 from calibration.extra import scipy_module
 from calibration.faults import (
     BlurredChartError,
@@ -48,8 +49,9 @@ MOST_RESIDUAL_PX = 1.5
 WIDE_EDGE_PX = 9.0
 """Where even the sharpest edge is as wide as this, a chart that is not found is out of focus."""
 
-MOST_GAIN_OF_SMALLER = 1.5
-"""If a smaller picture shows so many times more corners, it is blur that hides them."""
+CROSSING_SHARE, LEAST_CROSSING, LEAST_CROSSINGS = 0.2, 15.0, 0.6
+"""Where a corner is due, quarters at this share of a square's side from it must differ by so many levels; if this share
+of the missing corners look so, it is blur that hides them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,9 +242,12 @@ def _check_covered(
     seen = np.array([bool((np.abs(found - point).max(axis=1) < 1e-6).any()) for point in page], np.bool_)
     if len(page) == 0 or seen.mean() >= least_seen_share:
         return
-    reduction = reduction_that_shows(shown, board, math.ceil(MOST_GAIN_OF_SMALLER * len(found)))
-    if reduction is not None:
-        raise _blurred(reduction)
+    crossing = _crossings(view, shown, page[~seen], board)
+    if crossing.mean() >= LEAST_CROSSINGS:  # squares meet where the missing corners are due: nothing covers them
+        raise BlurredChartError(
+            f"the chart is out of focus: only {np.count_nonzero(seen)} of {len(page)} corners can be read, though the "
+            "others are in sight; bring it to the working distance"
+        )
     lost = pixels[~seen].mean(axis=0) - pixels.mean(axis=0)
     sides = ("right", "left") if abs(lost[0]) >= abs(lost[1]) else ("bottom", "top")
     side = sides[0] if max(lost, key=abs) > 0 else sides[1]
@@ -250,6 +255,19 @@ def _check_covered(
         f"part of the chart is hidden: {np.count_nonzero(seen)} of {len(page)} corners found, most are missing on "
         f"the {side}; take hand and shadow away and let the chart fill the whole field"
     )
+
+
+def _crossings(view: ChartView, shown: NDArray[np.uint8], page: Float64, board: Board) -> NDArray[np.bool_]:
+    """True for points of the page (mm) around which two dark and two light quarters meet, however blurred."""
+    reach = CROSSING_SHARE * board.square_mm
+    quarters = []
+    for x, y in ((-reach, -reach), (reach, -reach), (reach, reach), (-reach, reach)):
+        places = view.to_pixels(page + turned(np.array([[x, y]]), EDGE_ANGLE_DEG)).astype(np.float32)
+        seen = cv2.remap(shown, places[:, :1] - 0.5, places[:, 1:] - 0.5, cv2.INTER_LINEAR)
+        quarters.append(np.asarray(seen, np.float64)[:, 0])
+    one, other = np.array([quarters[0], quarters[2]]), np.array([quarters[1], quarters[3]])
+    apart = np.maximum(one.min(axis=0) - other.max(axis=0), other.min(axis=0) - one.max(axis=0))
+    return np.asarray(apart > LEAST_CROSSING, np.bool_)
 
 
 def _with_expected(view: ChartView, field: FieldOfView, board: Board) -> ChartView:
