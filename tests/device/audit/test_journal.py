@@ -252,16 +252,16 @@ def test_what_is_no_path_is_left_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "reason", "code", "fault"),
+    ("error", "told"),
     [
-        (None, "ended", 0, None),
-        (KeyboardInterrupt(), "interrupted", 130, "FG-703"),
-        (CameraError("camera gone"), "camera gone", 3, "FG-103"),
-        (ZeroDivisionError("secret"), "defect: ZeroDivisionError", 70, "FG-701"),
+        (None, {"reason": "ended", "exit_code": 0, "code": None}),
+        (KeyboardInterrupt(), {"reason": "interrupted", "exit_code": 130, "code": "FG-703"}),
+        (CameraError("camera gone"), {"reason": "camera gone", "exit_code": 3, "code": "FG-103"}),
+        (ZeroDivisionError("secret"), {"reason": "defect: ZeroDivisionError", "exit_code": 70, "code": "FG-701"}),
     ],
 )
 def test_a_run_says_how_it_ended(
-    desk: Desk, lines: Callable[[], list[str]], error: BaseException | None, reason: str, code: int, fault: str | None
+    desk: Desk, lines: Callable[[], list[str]], error: BaseException | None, told: dict[str, object]
 ) -> None:
     def run() -> None:
         with kept(desk.journal, desk.bench.folder):
@@ -276,7 +276,7 @@ def test_a_run_says_how_it_ended(
         with pytest.raises(type(error)):
             run()
     assert desk.log.kinds() == ["start", "gate", "stop"]
-    assert desk.log.notes[-1].data == {"reason": reason, "exit_code": code, "code": fault}
+    assert desk.log.notes[-1].data == told
     assert lines()[-1] == f"audit: {desk.log.head}"  # the head stands in the journal too
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from device.supervision.beats import GAP_NS, MS, USUAL_NS, Beat, Look, Sign, looked, stale
+from device.supervision.ending import END_NS
 from device.supervision.watch import Watch
 
 NAMES = st.sampled_from(["camera", "vision", "recorder"])
@@ -30,6 +34,18 @@ def test_a_beat_is_replaced_whole_and_keeps_its_name() -> None:
     before = beat.sign
     beat.mark(7, 30)
     assert (before, beat.sign) == (Sign("recorder", 5), Sign("recorder", 7, 30))
+
+
+@pytest.mark.parametrize("value", [Sign("vision", 1), Look(1, 1)], ids=lambda value: type(value).__name__)
+def test_what_others_read_at_any_time_cannot_be_changed(value: Sign | Look) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, fields(value)[0].name, 2)
+    assert not hasattr(value, "__dict__")
+
+
+def test_a_standstill_and_its_end_take_less_than_the_service_manager_would() -> None:
+    assert (MS, USUAL_NS, GAP_NS) == (1_000_000, 1_800_000_000, 500_000_000)
+    assert USUAL_NS + END_NS < 2_200 * MS
 
 
 @given(st.lists(st.integers(1, GAP_NS // MS), min_size=1, max_size=400))
