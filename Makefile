@@ -78,7 +78,9 @@ figures: $(VENV)/.focusgate-train ## make every figure of the README and the mod
 	test -z "$(DATA)" || $(VENV)/bin/focusgate eval $(DATA) --baselines build/baselines --json > build/figures/eval.json
 	test -z "$(DATA)" || $(VENV)/bin/focusgate eval $(DATA)/bbbc006 --json > build/figures/bbbc006.json
 	$(VENV)/bin/focusgate scenes --frames 1 --json > build/figures/scenes.json
+	$(VENV)/bin/focusgate scenes --frames 1 --any-aperture --json > build/figures/scenes-any.json
 	test -f build/figures/generators.json || $(VENV)/bin/python -m models.training.generators --samples 800
+	test -f build/figures/parts.json || $(VENV)/bin/python -m models.training.parts
 	$(VENV)/bin/focusgate bench --report-cnn --json > build/figures/bench.json
 	test ! -f build/search.db || $(VENV)/bin/python -m models.training.search --trials 0 --out build/figures/search.md
 	$(VENV)/bin/python -m models.training.card --pictures docs/images README.md models/weights/MODEL_CARD.md

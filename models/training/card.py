@@ -1,8 +1,8 @@
 """Every figure of the model card and the README from the JSON that made it: `make figures`.
 
 Between `<!-- figures: NAME -->` and `<!-- end -->` a document holds a table that only this program writes. Figures come
-from the manifest and from `focusgate eval`, `scenes` and `bench`, `models.training.generators` and `.search`, kept in
-one folder; a table whose figures are missing there is left as it is, and said.
+from the manifest and from `focusgate eval`, `scenes` and `bench`, `models.training.generators`, `.parts` and
+`.search`, kept in one folder; a table whose figures are missing there is left as it is, and said.
 """
 
 from __future__ import annotations
@@ -134,12 +134,23 @@ def generators(found: Json) -> str:
     return rows_of(("tested on", "tiles", "AUC, trained on all", "AUC, trained without"), rows)
 
 
+def parts(found: Json) -> str:
+    """Trained without one part of the network."""
+    rows = []
+    for each in found["parts"]:
+        figures = [number(each[name]) for name in ("auc_criterion", "auc_apart", "auc_apart_low_light")]
+        rows.append((each["name"], number(each["loss"], 4), *figures, percent(each["false_sharp_from_4_px"])))
+    return rows_of(("", "loss", "AUC ≤ 2.5 px", "AUC < 1 / > 2 px", "low light", "≥ 4 px in focus"), rows)
+
+
 TABLES: dict[str, tuple[str, Callable[[Json], str]]] = {
     "stacks": ("eval.json", stacks),
     "stack-scenes": ("eval.json", stack_scenes),
     "criteria": ("eval.json", criteria),
     "bbbc": ("bbbc006.json", whole_images),
     "simulated": ("scenes.json", simulated),
+    "simulated-any": ("scenes-any.json", simulated),
+    "parts": ("parts.json", parts),
     "speed": ("bench.json", speed),
     "generators": ("generators.json", generators),
 }

@@ -21,7 +21,8 @@ from models.errors import ExitCode, ModelError
 from models.manifest import Manifest, load_manifest, read_model
 from models.onnx_classifier import load_classifier
 from models.training.export import PARITY, deviation, run_onnx
-from models.training.network import FocusNet
+from models.training.graph import first_inputs
+from models.training.network import DIM_STEEPNESS, FocusNet
 from models.training.optics import EDGES_PX
 from models.training.plan import HELD_OUT, NAME, Plan
 from models.training.plan import parser as training_parser
@@ -38,19 +39,23 @@ def network_from(model: bytes, tile_px: int) -> FocusNet:
     arrays = {item.name: torch.tensor(numpy_helper.to_array(item).copy()) for item in _constants(model)}
     filters, detectors = len(arrays["stem"]) - 1, len(arrays["detect"])
     network = FocusNet(filters, len(arrays["own_b"]), tile_px, detectors)
-    kept = [number for number in range(arrays["own_w"].shape[1]) if number not in _means(filters)]
+    order, times = (torch.tensor(values) for values in first_inputs(filters, detectors))
+    kept = order >= 0
     with torch.no_grad():
         network.stem.copy_(arrays["stem"][:-1] * 255.0)
         network.detect.copy_(arrays["detect"][:, :-1])
         network.low.copy_(arrays["low_kernels"])
-        network.own.weight.copy_(arrays["own_w"][:, kept])
-        network.own.weight[:, filters : 3 * filters + 2 * detectors] /= 2
+        dim = [arrays[name].flatten() for name in ("dim_w", "dim_beside", "dim_b")]
+        network.dim.copy_(torch.cat(dim) / DIM_STEEPNESS)
+        network.own.weight[:, order[kept]] = arrays["own_w"][:, kept] / times[kept][:, None, None]
+        network.spread.copy_(arrays["spread"][0, 0, 0, 0])
         network.temperature.copy_(torch.stack([arrays["t0"], arrays["t1"]]))
-        for layer, name in ((network.own, "own"), (network.around, "around"), (network.last, "last")):
-            assert layer.bias is not None  # noqa: S101 - all three are made with one
+        for name in ("own", "around", "further", "last"):
+            layer: torch.nn.Conv2d = getattr(network, name)
+            assert layer.bias is not None  # noqa: S101 - all are made with one
             layer.bias.copy_(arrays[f"{name}_b"])
-        network.around.weight.copy_(arrays["around_w"])
-        network.last.weight.copy_(arrays["last_w"])
+            if name != "own":
+                layer.weight.copy_(arrays[f"{name}_w"])
     return network
 
 
@@ -59,11 +64,6 @@ def _constants(model: bytes) -> list[onnx.TensorProto]:
     graph = onnx.load_from_string(model).graph
     inner = [attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g")]
     return [item for each in (graph, *inner) for item in each.initializer]
-
-
-def _means(filters: int) -> tuple[int, int, int]:
-    """Where the ignored means stand among the inputs of the first layer."""
-    return filters, 2 * filters + 1, 3 * filters + 2
 
 
 def fresh_pictures() -> list[NDArray[np.uint8]]:

@@ -5,8 +5,12 @@ mean. Only every other row of blocks is looked at: focus needs the finest freque
 the cost. Per tile and filter the energy, the mean magnitude and the largest magnitude go on as logarithms: differences
 of logarithms are ratios of bands, which tell blur from contrast. Detectors compare the bands within one block before
 anything is pooled: a rectified sum of magnitudes, without a bias, answers to an edge by its shape and not its contrast,
-so that one sharp edge is seen beside much that is not. The block means form a small picture, of which three more
-filters take the low frequencies. Fifteen filters and the mean are sixteen channels, a whole vector register.
+so that one sharp edge is seen beside much that is not. A clipped highlight has sharp edges at any blur, so magnitudes
+and detectors see only what counts: a learned weight takes out the blocks that are bright, stand beside bright ones, or
+hold so much contrast that something in them is clipped. Energies see everything; where the two disagree, highlights are
+the reason. The block means form a small picture, of which three more filters take the low frequencies. Fifteen filters
+and the mean are sixteen channels, a whole vector register. The head looks at the eight tiles around, and at theirs, and
+at last shares answers with them: blur changes slowly over a picture, what there is to see in a tile does not.
 """
 
 from __future__ import annotations
@@ -22,9 +26,14 @@ from models.training.plan import DETECTORS
 BLOCK_PX = 8
 ROW_STEP_PX = 16  # from one row of blocks to the next
 CLIPPED = 0.96  # a block with a mean above this share of full scale is saturated
+DIM_START = (0.0, -2.0, 1.6)  # of a block's mean, of the brightest of three, and 1: half at 0.8 of full scale
+DIM_STEEPNESS = 10.0
+DIM_FLOOR = 0.01
 ENERGY_FLOOR = 1e-6
 MAGNITUDE_FLOOR = 1e-3
 LOW_FILTERS = 3
+SPREAD = 0.2  # weight of a neighbouring tile's answer beside a tile's own
+LEAST_WEIGHT = 1e-3  # of a tile's own answer, however little can be seen in it
 
 # Start of the filters: pairs of DCT-II frequencies (vertical, horizontal), from the highest down.
 START = (
@@ -52,12 +61,15 @@ class FocusNet(nn.Module):
         self.stem = nn.Parameter(dct_filters(filters))
         self.low = nn.Parameter(0.2 * torch.randn(LOW_FILTERS, 1, 3, 3))
         self.detect = nn.Parameter(0.3 * torch.randn(detectors, filters, 1, 1))
-        features = 3 * filters + 2 * detectors + LOW_FILTERS + 3
+        self.dim = nn.Parameter(torch.tensor([0.0] * filters + list(DIM_START)))
+        features = 3 * filters + 2 * detectors + LOW_FILTERS + 4
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("deviation", torch.ones(features))
         self.register_buffer("temperature", torch.ones(2))
+        self.register_buffer("spread", torch.zeros(()))
         self.own = nn.Conv2d(features, hidden, 1)
         self.around = nn.Conv2d(hidden, hidden, 3)
+        self.further = nn.Conv2d(hidden, hidden, 3)
         self.last = nn.Conv2d(hidden, len(EDGES_PX) + 1, 1)
 
     def kernels(self) -> Tensor:
@@ -75,13 +87,22 @@ class FocusNet(nn.Module):
         steps = whole.reshape(count, 1, -1, ROW_STEP_PX, width)[:, :, :, :BLOCK_PX]
         return steps.reshape(count, 1, -1, width)
 
+    def dimness(self, magnitude: Tensor, means: Tensor) -> Tensor:
+        """How much a block counts, 0 to 1, by its contrasts, its mean and the brightest of it and its neighbours along
+        the row."""
+        brightest = functional.max_pool2d(means, (1, 3), 1, (0, 1))
+        seen = torch.cat([magnitude, means, brightest], 1)
+        bright = functional.conv2d(seen, self.dim[None, :-1, None, None], self.dim[-1:])
+        return torch.sigmoid(DIM_STEEPNESS * bright)
+
     def features(self, luma: Tensor) -> Tensor:
-        """Per tile: log energies, magnitudes and maxima of bands and detectors, low energies; mean, clipped share and
-        maximum of the blocks."""
+        """Per tile: log energies, magnitudes and maxima of bands and detectors, low energies, how much counts; mean,
+        clipped share and maximum of the blocks."""
         bands = functional.conv2d(self.rows(luma).float() / 255.0, self.kernels(), stride=BLOCK_PX)
         bands, means = bands[:, :-1], bands[:, -1:]
+        dimness = self.dimness(bands.abs(), means)
         pool, size = functional.avg_pool2d, self.pool
-        magnitude = bands.abs()
+        magnitude = bands.abs() * dimness
         detected = functional.relu(functional.conv2d(magnitude, self.detect))
         low = functional.conv2d(functional.pad(means, (1, 1, 1, 1), mode="replicate"), self.low_kernels())
         parts = (
@@ -91,6 +112,7 @@ class FocusNet(nn.Module):
             2 * torch.log(pool(detected, size) + MAGNITUDE_FLOOR),
             2 * torch.log(functional.max_pool2d(detected, size) + MAGNITUDE_FLOOR),
             torch.log(pool(low * low, size) + ENERGY_FLOOR),
+            torch.log(pool(dimness, size) + DIM_FLOOR),
             pool(means, size),
             pool((means > CLIPPED).float(), size),
             functional.max_pool2d(means, size),
@@ -101,10 +123,25 @@ class FocusNet(nn.Module):
         normal = (features - self.mean[:, None, None]) / self.deviation[:, None, None]
         hidden = functional.relu(self.own(normal))
         hidden = functional.relu(self.around(functional.pad(hidden, (1, 1, 1, 1), mode="replicate")))
+        hidden = hidden + functional.relu(self.further(functional.pad(hidden, (1, 1, 1, 1), mode="replicate")))
         out = self.last(hidden)
         rises = functional.softplus(out[:, 1:-1])
         cumulative = torch.cat([out[:, :1], out[:, :1] + torch.cumsum(rises, 1)], 1)
-        return cumulative * self.temperature[0], out[:, -1] * self.temperature[1]
+        detectable = out[:, -1] * self.temperature[1]
+        return self.shared(cumulative, detectable) * self.temperature[0], detectable
+
+    def shared(self, cumulative: Tensor, detectable: Tensor) -> Tensor:
+        """Mean of a tile's answer and, `spread` times, its eight neighbours', each by the probability of detectable."""
+        seen = torch.sigmoid(detectable)[:, None] + LEAST_WEIGHT
+        kernel = self.spread_kernel()
+        each = kernel.expand(cumulative.shape[1], 1, 3, 3)
+        total = functional.conv2d(cumulative * seen, each, padding=1, groups=cumulative.shape[1])
+        return total / functional.conv2d(seen, kernel, padding=1)
+
+    def spread_kernel(self) -> Tensor:
+        """`spread` around a 1, shape (1, 1, 3, 3)."""
+        middle = functional.pad(torch.ones((1, 1, 1, 1)), (1, 1, 1, 1))
+        return middle + self.spread * (1 - middle)
 
     def forward(self, luma: Tensor) -> tuple[Tensor, Tensor]:
         return self.head(self.features(luma))

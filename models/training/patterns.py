@@ -68,6 +68,20 @@ def occluder(rng: np.random.Generator, size: int) -> Plane:
     return _reduced(inside.astype(np.float32), size)
 
 
+def wet(rng: np.random.Generator, size: int) -> Plane:
+    """Highlights of a wet, uneven surface, in units of its white: where bumps of two sizes face the lamp. They cover
+    0.1 to 8 % and are mostly brighter by far than a sensor can take."""
+    height = np.zeros((size, size), np.float32)
+    for _ in range(2):
+        side = max(3, int(size / np.exp(rng.uniform(np.log(4.0), np.log(80.0)))))
+        bumps = rng.normal(size=(side, side)).astype(np.float32)
+        height += np.float32(rng.uniform(0.3, 1.0)) * cv2.resize(bumps, (size, size), interpolation=cv2.INTER_CUBIC)
+    covered = np.exp(rng.uniform(np.log(0.001), np.log(0.08)))
+    limit, spread = np.float32(np.quantile(height, 1 - covered)), height.std()
+    slope = np.clip((height - limit) / (spread * np.float32(rng.uniform(0.05, 0.4))), 0.0, 1.0)
+    return (slope * np.float32(np.exp(rng.uniform(np.log(0.8), np.log(16.0))))).astype(np.float32)
+
+
 def stained(rng: np.random.Generator, tissue: Plane) -> Plane:
     """Acetowhite patches, brighter and flatter, or iodine's brown, darker, sparing some; outline sharp or soft."""
     inside = patch(rng, len(tissue), sharp=rng.uniform() < 0.6)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.training.camera import FULL_SCALE, deliver, draw_camera, expose, quantise
 from models.training.lens import before, draw_blur, layered, through_lens
 from models.training.optics import EDGES_PX, Psf, defocus
-from models.training.patterns import Plane, occluder
+from models.training.patterns import Plane, occluder, wet
 from models.training.textures import KINDS, Photograph, Scene, draw_scene, photographs, source_sharpness
 
 TILE_PX = 128
@@ -28,6 +28,7 @@ CHUNK = 50  # samples made by one task
 UNKNOWN_RADIUS_PX = 99.0
 SHARP_SOURCE = 9.0  # procedural scenes are sharp to the pixel
 EMPTY_SHARE = 0.1  # pictures of nothing but noise
+SPOTTED_SHARE, WET_SHARE = 0.2, 0.25  # pictures with round highlights, and with those of a wet, uneven surface
 LAYERED_SHARE = 0.25  # something stands before something else, at another distance
 SATURATED_LEVEL = 250.0
 WHITE_SHARE = 0.985  # of a camera's white, which may lie below 250
@@ -75,13 +76,15 @@ def _light(rng: np.random.Generator, scene: Plane) -> Plane:
     """Illumination: level, glare before any blur (so that it is blurred with the scene, then clips), vignetting."""
     overexposed = rng.uniform() < 0.1
     light = scene * np.float32(rng.uniform(1.5, 5.0) if overexposed else rng.uniform(0.3, 1.2))
-    size = len(light)
-    if rng.uniform() < 0.3:
+    size, shines = len(light), rng.uniform()
+    if shines < SPOTTED_SHARE:
         for _ in range(int(rng.integers(1, 25))):
             x, y = (int(value) for value in rng.integers(0, size, 2))
             axes = (int(rng.integers(1, 14)), int(rng.integers(1, 9)))
             brightness = float(rng.uniform(1.5, 12.0))
             cv2.ellipse(light, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, brightness, -1, cv2.LINE_AA)
+    elif shines < SPOTTED_SHARE + WET_SHARE:
+        light = light + wet(rng, size)
     if rng.uniform() < 0.3:
         axis = np.linspace(-1, 1, size, dtype=np.float32)
         x, y = rng.uniform(-1, 1, 2)

@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from models.errors import ExitCode, InputError
 from models.training.losses import ordinal_loss, targets
-from models.training.network import BLOCK_PX, ROW_STEP_PX, FocusNet
+from models.training.network import BLOCK_PX, ROW_STEP_PX, SPREAD, FocusNet
 from models.training.plan import CRITERION_PX, VALIDATION_SEED, Plan
 from models.training.plan import parser as training_parser
 from models.training.samples import TILE_PX, Samples
@@ -60,6 +60,7 @@ def tried(plan: Plan, samples: Samples, held: Samples) -> tuple[float, dict[str,
     network.normalise(torch.tensor(samples.luma[:512])[:, None])
     with Progress(console=Console(stderr=True), transient=True) as progress:
         fit(network, samples, plan, progress)
+    network.spread.fill_(SPREAD)
     cumulative, _ = logits(network, held)
     within, weight, _ = targets(held)
     loss = float(ordinal_loss(cumulative, within, weight))

@@ -24,7 +24,7 @@ DARKEST = 0.003  # linear; nothing reflects less
 SOURCE_SHARP = 0.8  # photographs: energy above σ = 1 px over that between σ = 1 and 2 px; below it is soft in itself
 GRAINED_SHARE = 0.3
 KINDS = ("photograph", "leaves", "mucosa", "noise")
-SHARES = (0.52, 0.16, 0.25, 0.07)
+SHARES = (0.48, 0.16, 0.29, 0.07)
 DARK_GROUND_SHARE = 0.15  # of the dead leaves: bright shapes on black, as stained cells are
 LETTERING_SHARE, INSTRUMENT_SHARE = 0.08, 0.12  # of the scenes that are no photographs
 

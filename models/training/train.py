@@ -19,16 +19,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.errors import ExitCode, InputError
 from models.manifest import OUTPUT_NAMES as OUTPUTS
-from models.training.export import OPSET, PARITY, deviation, golden, graph_of, write
+from models.training.export import PARITY, deviation, golden, write
+from models.training.graph import OPSET, graph_of
 from models.training.losses import loss_of
-from models.training.network import FocusNet
+from models.training.network import SPREAD, FocusNet
 from models.training.optics import EDGES_PX
 from models.training.plan import CRITERION_PX, HELD_OUT, VALIDATION_SEED, Plan, parser, plan_from
 from models.training.samples import SIDE, TILE_PX, Samples, stream
 from models.training.textures import photographs
 from models.training.validate import MIN_DETECTABLE, Figures, figures, fit_temperature
 
-VERSION = "2"
+VERSION = "3"
 THRESHOLD = 0.5
 DARK_LUMA = 8.0
 GLARE_SHARE = 0.3
@@ -93,6 +94,7 @@ def trained(plan: Plan, options: argparse.Namespace) -> tuple[FocusNet, Figures,
         held = collect(VALIDATION_SEED, plan.validation, options, progress, "making held-out pictures")
         network.normalise(torch.tensor(samples.luma[:512])[:, None])
         fit(network, samples, plan, progress)
+    network.spread.fill_(SPREAD)
     half = len(held) // 2
     fit_temperature(network, held.part(0, half))
     return network, figures(network, held.part(half, len(held)), CRITERION_PX), held

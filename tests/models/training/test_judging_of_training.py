@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,28 +20,8 @@ from models.training.losses import targets
 from models.training.network import FocusNet
 from models.training.optics import EDGES_PX
 from models.training.plan import Plan, parser, plan_from
-from models.training.samples import SIDE, UNKNOWN_RADIUS_PX, Samples
+from models.training.samples import UNKNOWN_RADIUS_PX, Samples
 from models.training.validate import auc, figures
-
-
-def samples_of(radius_px: list[float], motion_px: float = 0.0) -> Samples:
-    """One picture a radius: noise, whose truth says that much detail is there and seen."""
-    count = len(radius_px)
-    tiles = (count, 3, 3)
-    radius = np.repeat(np.array(radius_px, np.float32), 9).reshape(tiles)
-    full = {
-        "luma": np.random.default_rng(1).integers(0, 255, (count, SIDE, SIDE), np.uint8),
-        "radius_px": radius,
-        "within": (radius[..., None] <= np.array(EDGES_PX)).astype(np.float32),
-        "motion_px": np.full(tiles, motion_px, np.float32),
-        "source": np.full(tiles, 9.0, np.float32),
-        "visible": np.full(tiles, 20.0, np.float32),
-        "detail": np.full(tiles, 20.0, np.float32),
-        "noise": np.full(tiles, 1.0, np.float32),
-        "saturated": np.zeros(tiles, np.float32),
-        "mean": np.full(tiles, 120.0, np.float32),
-    }
-    return Samples(**full)  # type: ignore[arg-type]
 
 
 class Oracle(FocusNet):
@@ -60,33 +41,33 @@ class Oracle(FocusNet):
 RADII = [0.5, 0.6, 6.0, 8.0]
 
 
-def test_a_network_that_knows_makes_no_mistake() -> None:
+def test_a_network_that_knows_makes_no_mistake(samples_of: Callable[..., Samples]) -> None:
     found = figures(Oracle([4.0, 3.0, -3.0, -4.0]), samples_of(RADII), 2.5)
     assert found.auc_criterion == found.auc_apart == found.balanced_accuracy == 1.0
     assert found.false_sharp_from_4_px == 0.0
     assert found.tiles == 36
 
 
-def test_calling_all_sharp_shows_in_every_figure_unless_it_cannot_be_judged() -> None:
+def test_calling_all_sharp_shows_in_every_figure_unless_it_cannot_be_judged(samples_of: Callable[..., Samples]) -> None:
     found = figures(Oracle([3.0, 3.0, 3.0, 3.0]), samples_of(RADII), 2.5)
     assert found.false_sharp_from_4_px == 1.0
     assert found.balanced_accuracy == 0.5
     assert figures(Oracle([3.0] * 4, -5.0), samples_of(RADII), 2.5).false_sharp_from_4_px == 0.0
 
 
-def test_smears_are_counted_apart() -> None:
+def test_smears_are_counted_apart(samples_of: Callable[..., Samples]) -> None:
     found = figures(Oracle([3.0, 3.0, 3.0, 3.0]), samples_of([0.5, 0.6, 6.0, 6.0], motion_px=14.0), 2.5)
     assert found.false_sharp_moved == 1.0
     assert np.isnan(found.false_sharp_from_4_px)
 
 
-def test_a_tile_of_both_kinds_counts_in_neither() -> None:
+def test_a_tile_of_both_kinds_counts_in_neither(samples_of: Callable[..., Samples]) -> None:
     samples = samples_of([*RADII, 3.0])
     samples.within[4, ..., EDGES_PX.index(2.5)] = 0.5
     assert figures(Oracle([4.0, 3.0, -3.0, -4.0, 4.0]), samples, 2.5).tiles == 36
 
 
-def test_targets_ask_for_nothing_where_nothing_could_be_seen() -> None:
+def test_targets_ask_for_nothing_where_nothing_could_be_seen(samples_of: Callable[..., Samples]) -> None:
     samples = samples_of([1.0, 1.0, 1.0])
     samples.detail[0] = 0.05
     samples.source[1] = 0.2
@@ -97,7 +78,7 @@ def test_targets_ask_for_nothing_where_nothing_could_be_seen() -> None:
     assert known[0].max() == 0.0
 
 
-def test_noise_is_out_of_focus_and_cannot_be_known() -> None:
+def test_noise_is_out_of_focus_and_cannot_be_known(samples_of: Callable[..., Samples]) -> None:
     samples = samples_of([0.5, UNKNOWN_RADIUS_PX])
     samples.visible[1] = 0.0
     _, _, known = targets(samples)
@@ -185,5 +166,5 @@ def test_options_of_training_are_those_of_the_command() -> None:
     assert plan_from(parser().parse_args([])) == Plan()
 
 
-def test_a_contact_sheet_shows_each_sample_once() -> None:
+def test_a_contact_sheet_shows_each_sample_once(samples_of: Callable[..., Samples]) -> None:
     assert sheet_of(samples_of([1.0, UNKNOWN_RADIUS_PX]), 3).shape == (CELL_PX + CAPTION_PX, 3 * CELL_PX)

@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra 'train'")
 
 from models.manifest import load_manifest, read_model
 from models.training.check import network_from
-from models.training.export import PARITY, deviation, graph_of, run_onnx
+from models.training.export import PARITY, deviation, run_onnx
+from models.training.graph import graph_of
 from models.training.network import FocusNet
 from models.training.optics import EDGES_PX
 
@@ -22,6 +23,7 @@ WEIGHTS = Path(__file__).parents[3] / "models" / "weights"
 def network() -> FocusNet:
     torch.manual_seed(5)
     made = FocusNet(hidden=8)
+    made.spread.fill_(0.3)
     made.normalise(torch.randint(0, 255, (4, 1, 384, 384), dtype=torch.uint8))
     return made
 
@@ -36,6 +38,17 @@ def test_the_exported_file_gives_what_torch_gives_at_any_size(network: FocusNet,
     assert deviation(network, model, [np.ascontiguousarray(whole)]) <= PARITY
 
 
+def test_answers_are_shared_with_neighbours_in_which_something_can_be_seen(network: FocusNet) -> None:
+    cumulative = torch.zeros(1, len(EDGES_PX), 3, 3)
+    cumulative[..., 0, 0], cumulative[..., 2, 2] = 8.0, 4.0
+    detectable = torch.full((1, 3, 3), -20.0)
+    detectable[0, 0, 0] = detectable[0, 1, 1] = 20.0
+    shared = network.shared(cumulative, detectable)
+    assert torch.allclose(shared[..., 1, 1], torch.tensor(8.0 * 0.3 / 1.3), atol=0.05)
+    network.spread.zero_()
+    assert torch.allclose(network.shared(cumulative, detectable), cumulative)
+
+
 def test_probabilities_never_fall_with_the_radius(network: FocusNet) -> None:
     luma = np.random.default_rng(2).integers(0, 256, (512, 512), np.uint8)
     cumulative = run_onnx(graph_of(network).SerializeToString(), luma)["cumulative"]
@@ -48,6 +61,25 @@ def test_mean_and_clipped_share_are_those_of_the_blocks_that_are_seen(network: F
     found = run_onnx(graph_of(network).SerializeToString(), luma)
     assert found["mean_luma"].tolist() == [[0.0, pytest.approx(255.0, abs=0.01)]]
     assert found["saturated"].tolist() == [[0.0, 1.0]]
+
+
+def test_blocks_beside_a_highlight_count_for_nothing(network: FocusNet) -> None:
+    means = torch.full((1, 1, 2, 6), 0.4)
+    means[0, 0, 0, 2] = 1.0
+    counts = network.dimness(torch.zeros(1, 15, 2, 6), means)[0, 0]
+    assert (counts[0, 1:4] < 0.05).all()
+    assert (counts[0, 4:] > 0.95).all()
+    assert (counts[1] > 0.95).all()
+
+
+def test_contrasts_decide_what_counts_as_far_as_their_weights_say(network: FocusNet) -> None:
+    with torch.no_grad():
+        network.dim[3] = -1.0
+    contrasts = torch.zeros(1, 15, 1, 6)
+    contrasts[0, 3, 0, 4] = 2.0
+    counts = network.dimness(contrasts, torch.full((1, 1, 1, 6), 0.4))[0, 0, 0]
+    assert counts[4] < 0.05
+    assert (counts[:4] > 0.95).all()
 
 
 def test_the_shipped_file_is_the_network_in_this_folder() -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("skimage", reason="textures come with scikit-image, of the e
 from models.training.camera import draw_camera, expose, quantise
 from models.training.lens import draw_blur, share_of, through_lens
 from models.training.optics import Psf, defocus, disc_psf, equivalent_radius_px, motion_psf, pupil_psf, smear
-from models.training.patterns import mosaic, patch, punctation, stained, with_instrument, with_lettering
+from models.training.patterns import mosaic, patch, punctation, stained, wet, with_instrument, with_lettering
 from models.training.samples import CHUNK, SIDE, make_sample, stream
 from models.training.textures import dead_leaves, mucosa, photographs, power_noise, vessels
 
@@ -118,6 +118,12 @@ def test_what_lies_over_a_scene_changes_a_part_of_it(change) -> None:  # type: i
     changed = [change(np.random.default_rng(seed), before) for seed in range(6)]
     assert all(np.isfinite(after).all() and after.min() >= -0.01 for after in changed)
     assert sum(np.abs(after - before).max() > 0.05 for after in changed) >= 4
+
+
+def test_a_wet_surface_shines_in_few_places_and_brightly() -> None:
+    found = [wet(np.random.default_rng(seed), 200) for seed in range(10)]
+    assert all(light.min() == 0.0 and 0.0 < (light > 0).mean() < 0.09 for light in found)
+    assert np.median([light.max() for light in found]) > 1.0
 
 
 def test_a_sharp_outline_is_sharp_and_a_soft_one_is_not() -> None:
