@@ -33,6 +33,7 @@ def parser(*, add_help: bool = True) -> argparse.ArgumentParser:
     options.add_argument("--seeds", type=int, metavar="N", help="seeds of each experiment instead of its own number")
     options.add_argument("--threads", type=int, default=1, help="of this process; start two for two cores")
     options.add_argument("--page", type=Path, metavar="DIR", help="write tables, plots and pictures here from results")
+    options.add_argument("--fill", type=Path, metavar="PAGE", help="put the tables into this page, between their marks")
     options.add_argument("--no-run", action="store_true", help="only the page, from the results that there are")
     options.add_argument("--list", action="store_true", help="name the experiments with their runs, and stop")
     options.add_argument(

@@ -55,7 +55,7 @@ def run_study(options: argparse.Namespace) -> int:
     if not options.no_run:
         _run(options, scale, names, results, console)
     if options.page is not None:
-        write_page(results, options.page, scale)
+        write_page(results, options.page, scale, options.fill)
         console.print(f"tables, plots and pictures in {options.page}")
     return ExitCode.OK
 

@@ -111,7 +111,7 @@ def prepared(picture: Float32, binning: int) -> Float32:
 
 def _blurred(picture: Float32, group: Class, rng: np.random.Generator) -> Float32:
     """Blurred; with noise as strong as the picture had, if the class asks for it: shot noise of its own level."""
-    soft = np.asarray(cv2.GaussianBlur(picture, (0, 0), group.blur_px, borderType=cv2.BORDER_WRAP), np.float32)
+    soft = np.asarray(cv2.GaussianBlur(picture, (0, 0), group.blur_px, borderType=cv2.BORDER_REFLECT), np.float32)
     if group.noisy:
         above = np.clip(soft - picture.min(), 0.0, None)
         soft = soft + np.sqrt(above + 10.0).astype(np.float32) * rng.standard_normal(soft.shape, np.float32)
