@@ -30,6 +30,7 @@ SUITES = {
     "store_service": ("Captures: the recorder on such a disk", "test_store_service.py"),
     "store_crash_states": ("Captures: every state that a crash can leave", "test_store_crash_states.py"),
     "store_kills": ("Captures: kills while saving", "test_store_kills.py"),
+    "store_repair": ("Captures: repair of a full folder", "test_store_repair.py"),
     "audit_edits": ("Audit log: edits", "audit/test_audit_edits.py"),
     "audit_crashes": ("Audit log: crashes and failing disks", "audit/test_audit_crashes.py"),
     "camera_schedules": ("Camera: faults at every call, and at random", "device/test_camera_schedules.py"),

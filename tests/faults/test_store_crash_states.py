@@ -267,7 +267,12 @@ def violations(tmp_path: Path, files: Recorder, said: Promises, limit: int | Non
 
 
 def test_in_every_state_that_a_power_loss_may_leave_nothing_is_torn_and_nothing_acknowledged_is_lost(
-    tmp_path: Path, captures: Made, tell: Callable[[str, int, int, int], None], *, full: bool
+    tmp_path: Path,
+    captures: Made,
+    tell: Callable[[str, int, int, int], None],
+    so_far: Callable[[float], None],
+    *,
+    full: bool,
 ) -> None:
     chance = random.Random(2)
     scripts = ["".join(chance.choices("sssedrx", k=10)) for _ in range(SCRIPTS_IN_FULL)] if full else []
@@ -278,6 +283,7 @@ def test_in_every_state_that_a_power_loss_may_leave_nothing_is_torn_and_nothing_
         files, said = recorded(root, captures, script)
         tried, found = violations(root, files, said, None)
         states_tried, acknowledged, wrong = states_tried + tried, acknowledged + len(said.saved), wrong + found
+        so_far((number + 1) / (len(scripts) + 1))
     tell("power loss, every legal state of the disk", states_tried, acknowledged, wrong)
     assert states_tried >= TRIED
     assert wrong == 0

@@ -42,7 +42,7 @@ def violations(told: list[list[str]], found: set[str]) -> int:
 
 
 def test_killed_at_random_moments_nothing_acknowledged_is_lost_and_nothing_listed_is_torn(
-    tmp_path: Path, listed: Listed, tell: Tell, *, full: bool
+    tmp_path: Path, listed: Listed, tell: Tell, so_far: Callable[[float], None], *, full: bool
 ) -> None:
     kills = KILLS_IN_FULL if full else KILLS
     acknowledged, wrong, deletions = 0, 0, 0
@@ -53,6 +53,7 @@ def test_killed_at_random_moments_nothing_acknowledged_is_lost_and_nothing_liste
         acknowledged += sum(word[0] not in "?-" for line in told for word in line)
         deletions += sum(word[0] == "-" for line in told for word in line)
         wrong += violations(told, listed(folder))
+        so_far((seed + 1) * KILLS_OF_ONE_STORE / kills)
     tell("SIGKILL at a random moment", kills, acknowledged, wrong)
     assert wrong == 0
     assert acknowledged >= kills // 2  # they did save, between the kills
