@@ -58,13 +58,11 @@ class Bad:
 
 
 def toml(values: dict[str, Any]) -> bytes:
-    """Sections of plain values; JSON's texts, numbers and lists are TOML's."""
+    """Sections of values that are TOML already; JSON's texts, numbers and lists are."""
     lines = []
     for section, inside in values.items():
         lines.append(f"[{section}]")
-        lines += [
-            f"{name} = {value if isinstance(value, str) else json.dumps(value)}" for name, value in inside.items()
-        ]
+        lines += [f"{name} = {value}" for name, value in inside.items()]
     return ("\n".join(lines) + "\n").encode()
 
 
@@ -82,7 +80,7 @@ def bounds(entry: Entry) -> tuple[float | None, float | None]:
 
 
 def out_of_range(entries: list[Entry], chance: random.Random) -> Bad:
-    entry = chance.choice([each for each in entries if "number" in each.allowed and any(map(is_set, bounds(each)))])
+    entry = chance.choice([each for each in entries if "number" in each.allowed and bounds(each) != (None, None)])
     low, high = bounds(entry)
     beyond = [low - step for step in (1, 2, 1000, 0.5)] if low is not None else []
     beyond += [high + step for step in (1, 2, 1000, 1e9)] if high is not None else []
@@ -92,10 +90,6 @@ def out_of_range(entries: list[Entry], chance: random.Random) -> Bad:
     if entry.allowed.startswith("list of"):
         text = f"[{text}, {text}]"
     return Bad(toml(section_of(entry, text)), entry.key, text.strip("[]").split(",")[0], entry.allowed)
-
-
-def is_set(value: float | None) -> bool:
-    return value is not None
 
 
 def wrong_type(entries: list[Entry], chance: random.Random) -> Bad:
@@ -212,29 +206,25 @@ def is_whole(line: bytes) -> bool:
 def no_toml(entries: list[Entry], chance: random.Random) -> Bad:
     content = WHOLE.encode()
     at = chance.randrange(len(content))
-    return Bad(
-        chance.choice(
-            (
-                bytes(chance.randrange(1, 4096)),
-                content[:at] + bytes(chance.randrange(1, 512)) + content[at:],
-                chance.randbytes(chance.randrange(8, 400)) + b"\xff",
-                b"\xff\xfe" + content.decode().encode("utf-16-le"),
-                b"\xef\xbb\xbf\xef\xbb\xbf" + content,
-                content + b"[gate]\npercent = 90\n",
-                b"[gate]\npercent = 90\npercent = 91\n",
-                b"[gate]\npercent = " + b"9" * chance.randrange(5000, 20_000),
-                b"a = " + b"[" * chance.randrange(2000, 50_000),
-                b"{" * chance.randrange(1, 5000),
-                b"percent: 90\n",
-                b'{"gate": {"percent": 90}}',
-                b"",
-                b" \n\t\n",
-            )
-        ),
-        None,
-        None,
-        None,
+    wrong = chance.choice(
+        (
+            bytes(chance.randrange(1, 4096)),
+            content[:at] + bytes(chance.randrange(1, 512)) + content[at:],
+            chance.randbytes(chance.randrange(8, 400)) + b"\xff",
+            b"\xff\xfe" + content.decode().encode("utf-16-le"),
+            b"\xef\xbb\xbf\xef\xbb\xbf" + content,
+            content + b"[gate]\npercent = 90\n",
+            b"[gate]\npercent = 90\npercent = 91\n",
+            b"[gate]\npercent = " + b"9" * chance.randrange(5000, 20_000),
+            b"a = " + b"[" * chance.randrange(2000, 50_000),
+            b"{" * chance.randrange(1, 5000),
+            b"percent: 90\n",
+            b'{"gate": {"percent": 90}}',
+            b"",
+            b" \n\t\n",
+        )
     )
+    return Bad(wrong, None, None, None)
 
 
 MAKERS = (
@@ -305,6 +295,5 @@ def test_no_wrong_configuration_starts_and_each_is_told_in_one_line(
 
 
 def test_the_file_that_is_made_wrong_is_right(tmp_path: Path) -> None:
-    path = tmp_path / "focusgate.toml"
-    path.write_text(WHOLE, encoding="utf-8")
+    (path := tmp_path / "focusgate.toml").write_text(WHOLE, encoding="utf-8")
     assert load_config(path).gate.percent == 95
