@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -11,8 +12,10 @@ from device.clock import MS, SECOND
 from device.frame import ExposureInfo
 from device.gate import GateState
 from device.pins.protocol import Lamp
-from device.supervision.faults import closes, fault_in, settled
+from device.supervision.faults import Kind, closes, fault_in, settled
 from models.focusmap import FocusMap
+
+log = logging.getLogger("focusgate")
 
 
 class Faults:
@@ -48,12 +51,17 @@ class Faults:
             now = settled(held, seen)
             if now == held:
                 return
+            was = fault_in(held or "")
             if now is None:
                 del self._by_part[part]
-                self._audit.state("fault", part, raised=False)
+                self._audit.state("fault", part, raised=False, code=was.code if was is not None else None)
+                if was is not None and was.kind is Kind.NOTICE:
+                    log.info("%s %s: over", was.code, was.name)
                 return
             self._by_part[part] = now
             fault = fault_in(now)
+            if fault is not None and fault.kind is Kind.NOTICE and fault is not was:
+                log.warning("%s", now)  # what closes the gate is told with its state
             code, is_latched = (fault.code, fault.latched) if fault is not None else (None, False)
             self._audit.state("fault", part, raised=True, code=code, latched=is_latched, message=now)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from device.clock import MS, SECOND, FakeClock, MonotonicClock
@@ -46,6 +48,30 @@ def test_faults_of_several_parts_are_told_together_and_cleared_apart() -> None:
     faults.clear("camera")
     faults.clear("camera")
     assert faults.current() == "model broken"
+
+
+def test_a_notice_closes_nothing_and_stands_in_the_log_once_when_it_comes_and_when_it_goes(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("focusgate"), "propagate", True)
+    caplog.set_level(logging.INFO, "focusgate")
+    faults = Faults()
+    for words in ("fewer than 100", "fewer than 90"):
+        faults.raise_("room", f"FG-305 {words}")
+    assert (faults.current(), faults.notices()) == (None, ("FG-305 fewer than 90",))
+    faults.raise_("camera", "FG-101 gone")
+    faults.clear("room")
+    assert (faults.current(), faults.notices()) == ("FG-101 gone", ())
+    assert caplog.messages == ["FG-305 fewer than 100", "FG-305 room is low: over"]
+
+
+def test_what_latches_is_not_cleared_and_keeps_its_first_words() -> None:
+    faults = Faults()
+    faults.raise_("model", "FG-202 not finite")
+    faults.raise_("model", "FG-201 not signed")
+    faults.raise_("model", "FG-202 not finite")
+    faults.clear("model")
+    assert faults.current() == "FG-201 not signed"
 
 
 def test_the_journal_line_says_state_reason_and_rate() -> None:
