@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from device.commands import (
     bench,
+    calibrate,
     captures,
     check,
     config,
@@ -59,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
     for module in (
         run,
         check,
+        calibrate,
         captures,
         verify,
         seal,

@@ -30,7 +30,7 @@ class UnitRig:
         unit = self.unit
         return RigInfo(
             serial=unit.serial,
-            camera_id=f"simulated:{unit.seed}",
+            camera_id=f"simulated-unit:{unit.seed}",
             lens="simulated",
             width=unit.width,
             height=unit.height,

@@ -55,10 +55,11 @@ def plot(
     diagonal: bool = False,
     upright: float | None = None,
     x_ticks: Sequence[tuple[float, str]] = UNIT_TICKS,
+    y_ticks: Sequence[tuple[float, str]] = UNIT_TICKS,
 ) -> str:
     """One plot with a legend below it. `diagonal` adds y = x, `upright` a vertical line (a threshold) at this x.
 
-    `x_ticks` are places in 0 to 1 with what is written there, for an x that is another quantity.
+    `x_ticks` and `y_ticks` are places in 0 to 1 with what is written there, for an axis that is another quantity.
     """
     height = SIDE_PX + 2 * MARGIN_PX + 18 * len(parts)
     width = SIDE_PX + 2 * MARGIN_PX
@@ -66,7 +67,7 @@ def plot(
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
         f'<text x="{width / 2:.0f}" y="20" text-anchor="middle" font-weight="bold">{escape(title)}</text>',
-        *_axes(x_label, y_label, x_ticks),
+        *_axes(x_label, y_label, x_ticks, y_ticks),
     ]
     if diagonal:
         drawn.append(_path([(0.0, 0.0), (1.0, 1.0)], "#999999", "3 3", 1.0))
@@ -91,7 +92,9 @@ def _y(value: float) -> float:
     return MARGIN_PX + SIDE_PX * (1.0 - min(max(value, 0.0), 1.0))
 
 
-def _axes(x_label: str, y_label: str, x_ticks: Sequence[tuple[float, str]]) -> list[str]:
+def _axes(
+    x_label: str, y_label: str, x_ticks: Sequence[tuple[float, str]], y_ticks: Sequence[tuple[float, str]]
+) -> list[str]:
     drawn = [
         f'<rect x="{MARGIN_PX}" y="{MARGIN_PX}" width="{SIDE_PX}" height="{SIDE_PX}" fill="none" stroke="#888888"/>',
         f'<text x="{_x(0.5):.0f}" y="{_y(0) + 34:.0f}" text-anchor="middle">{escape(x_label)}</text>',
@@ -101,9 +104,9 @@ def _axes(x_label: str, y_label: str, x_ticks: Sequence[tuple[float, str]]) -> l
     for place, text in x_ticks:
         drawn.append(f'<text x="{_x(place):.0f}" y="{_y(0) + 16:.0f}" text-anchor="middle">{escape(text)}</text>')
         drawn.append(_path([(place, 0.0), (place, 1.0)], "#eeeeee", "", 1.0))
-    for tick in TICKS:
-        drawn.append(f'<text x="{_x(0) - 5:.0f}" y="{_y(tick) + 4:.0f}" text-anchor="end">{tick:g}</text>')
-        drawn.append(_path([(0.0, tick), (1.0, tick)], "#eeeeee", "", 1.0))
+    for place, text in y_ticks:
+        drawn.append(f'<text x="{_x(0) - 5:.0f}" y="{_y(place) + 4:.0f}" text-anchor="end">{text}</text>')
+        drawn.append(_path([(0.0, place), (1.0, place)], "#eeeeee", "", 1.0))
     return drawn
 
 
