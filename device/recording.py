@@ -47,7 +47,7 @@ def open_recorder(
         model_sha256=classifier.sha256,
         judging=judging,
         percent=percent,
-        camera_id=one_line("".join(c if c.isprintable() else " " for c in camera_id), 200),
+        camera_id=_nameless(camera_id),
         profile_id=profile.name if profile else None,
         profile_sha256=profile.sha256() if profile else None,
     )
@@ -74,6 +74,13 @@ def open_recorder(
         store = ClosedStore(coded(STORE_CLOSED, error), open_store)
         log.warning("%s; it is tried again", store.why)
     return Recorder(store, context, clock=clock, origin=origin, queue_limit=config.queue, audit=audit)
+
+
+def _nameless(camera_id: str) -> str:
+    """As it stands in every image: of a folder of pictures only that it is one; it may be named after a patient."""
+    if camera_id.startswith("files:"):
+        return "files"
+    return one_line("".join(c if c.isprintable() else " " for c in camera_id), 200)
 
 
 def store_folder(config: StoreConfig, folder: Path | None = None) -> Path:
