@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy.exc
 from optuna.trial import TrialState
 
 from models.errors import InputError, one_line
@@ -31,7 +32,13 @@ def storage_at(address: str) -> optuna.storages.RDBStorage:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # heartbeats are marked so
         try:
             return optuna.storages.RDBStorage(address, heartbeat_interval=HEARTBEAT_S, grace_period=GRACE_S)
-        except (optuna.exceptions.StorageInternalError, ImportError, ValueError, OSError) as error:
+        except (
+            optuna.exceptions.StorageInternalError,
+            sqlalchemy.exc.SQLAlchemyError,
+            ImportError,
+            ValueError,
+            OSError,
+        ) as error:
             raise InputError(
                 f"--storage {address}: cannot be opened ({one_line(error, 100)}); give sqlite:///FILE or a server"
             ) from None
