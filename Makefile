@@ -9,7 +9,7 @@ SAFETY_CORE = device/gate.py,device/debounce.py,device/lease.py,device/lamp.py,d
 .DEFAULT_GOAL := help
 DATA ?=
 
-.PHONY: figures search help run test faults faults-short mutate sbom audit bench train sign model-check board-test arm-test board-ci arm-count board-results pictures clean
+.PHONY: study study-quick figures search help run test faults faults-short mutate sbom audit bench train sign model-check board-test arm-test board-ci arm-count board-results pictures clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -87,6 +87,16 @@ figures: $(VENV)/.focusgate-train ## make every figure of the README and the mod
 
 search: $(VENV)/.focusgate-train ## search the size of the network and its training (hours; goes on where it was broken off)
 	$(VENV)/bin/python -m models.training.search
+
+STUDY = $(VENV)/bin/focusgate study $(if $(DATA),--real $(DATA)/bbbc006)
+
+study-quick: $(VENV)/.focusgate-train ## the report's experiments on a simulated plate, small; and on real pictures: DATA=folder of test data
+	$(STUDY) --quick features
+	$(STUDY) --quick & $(STUDY) --quick && wait $$!
+	$(STUDY) --quick --no-run --page docs/images/study --fill docs/study.md
+
+study: $(VENV)/.focusgate-train ## the same in full, for a GPU; goes on where it was broken off
+	$(STUDY) --page build/study/page
 
 board-test: ## boot the virtual board and let it check the installed device (as root; qemu, some 20 minutes)
 	tests/board/board_test.sh
