@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from device.store.catalogue import Listing, read_record
@@ -13,6 +14,7 @@ from device.store.catalogue import Listing, read_record
 Listed = Callable[[Path], set[str]]
 Tell = Callable[[str, int, int, int], None]
 KILLS, KILLS_IN_FULL = 500, 10_000
+AT_ONCE = 4
 KILLS_OF_ONE_STORE = 50  # then a new one: a store of thousands takes longer to open than to kill
 
 
@@ -46,14 +48,14 @@ def test_killed_at_random_moments_nothing_acknowledged_is_lost_and_nothing_liste
 ) -> None:
     kills = KILLS_IN_FULL if full else KILLS
     acknowledged, wrong, deletions = 0, 0, 0
-    for seed in range(kills // KILLS_OF_ONE_STORE):
-        folder = tmp_path / str(seed)
-        told = killed(folder, "random", KILLS_OF_ONE_STORE, seed)
-        assert len(told) == KILLS_OF_ONE_STORE
-        acknowledged += sum(word[0] not in "?-" for line in told for word in line)
-        deletions += sum(word[0] == "-" for line in told for word in line)
-        wrong += violations(told, listed(folder))
-        so_far((seed + 1) * KILLS_OF_ONE_STORE / kills)
+    stores = [(tmp_path / str(seed), "random", KILLS_OF_ONE_STORE, seed) for seed in range(kills // KILLS_OF_ONE_STORE)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # the children wait more than they work
+        for seed, told in enumerate(pool.map(lambda store: killed(*store), stores)):
+            assert len(told) == KILLS_OF_ONE_STORE
+            acknowledged += sum(word[0] not in "?-" for line in told for word in line)
+            deletions += sum(word[0] == "-" for line in told for word in line)
+            wrong += violations(told, listed(stores[seed][0]))
+            so_far((seed + 1) / len(stores))
     tell("SIGKILL at a random moment", kills, acknowledged, wrong)
     assert wrong == 0
     assert acknowledged >= kills // 2  # they did save, between the kills
