@@ -189,6 +189,24 @@ def _radii(scale: Scale) -> list[Setting]:
     ]
 
 
+def _energy(scale: Scale) -> list[Setting]:
+    return [
+        replace(
+            scale.base,
+            network="energy",
+            task=task,
+            variant=f"{title}, r = {radius:g}",
+            line=title,
+            x=radius,
+            radius_px=radius,
+            binning=1,
+        )
+        for task, title in (("binary", "plane 16 against 10"), ("quartet", "planes 16, 17 against 10, 05"))
+        for radius in scale.radii_px
+        if radius
+    ]
+
+
 def _physical(scale: Scale) -> list[Setting]:
     """The reduced network as the report has it, on the full picture; then what the report did not try."""
     base = replace(scale.base, network="reduced", steps=scale.base.steps // 2)
@@ -236,6 +254,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "four": Experiment("Four degrees: planes 16/17, 10, 05, 00", _tasks("four")),
     "sides": Experiment("Above and below: planes 16, 05, 25", _tasks("sides")),
     "radii": Experiment("Aperture as a high-pass", _radii, "radius of the high-pass, px", few=True),
+    "energy": Experiment("Light through a high-pass, one threshold", _energy, "radius of the high-pass, px"),
     "physical": Experiment("Physical layer", _physical, few=True),
     "related": Experiment("Related work, eleven levels of defocus", _related, few=True),
     "transfer": Experiment("Gaussian blur and defocus", _transfer, few=True),

@@ -15,6 +15,7 @@ from torch import nn
 
 from models.study import networks
 from models.study.bbbc006 import split_wells
+from models.study.energy import energy_run
 from models.study.features import feature_run
 from models.study.fitting import Fit, answers, classes_of, device, fit
 from models.study.physical import FourierAperture, transform_multiplications
@@ -59,6 +60,8 @@ def run_one(setting: Setting, seed: int, material: Material, progress: Progressi
     match setting.network:
         case "features":
             found = feature_run(parts.train, parts.test)
+        case "energy":
+            found = energy_run(setting, parts.train, parts.test)
         case "shipped":
             found = shipped_run(material.stacks, parts.train, parts.test, TASKS[setting.task])
         case "unet":

@@ -102,6 +102,7 @@ COLUMNS: dict[str, tuple[tuple[str, Callable[[Sequence[Result]], str]], ...]] = 
     "sizes": (ACCURACY, SEEDS, TRAINING),
     "transfer": (("on its own kind, % (95 %)", _accuracy), ("on the other, % (95 %)", _elsewhere)),
     "radii": (ACCURACY, SEEDS, MULTIPLICATIONS),
+    "energy": (ACCURACY, SEEDS),
     "physical": (ACCURACY, SEEDS, PARAMETERS, MULTIPLICATIONS, TRANSFORMS, REAL),
     "related": (
         ("level, % (95 %)", _accuracy),

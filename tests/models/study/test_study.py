@@ -55,6 +55,7 @@ def test_gaussian_blur_makes_detail_vanish_by_degree(plate: Stacks, task: str) -
     [
         TINY,
         replace(TINY, network="features"),
+        replace(TINY, network="energy", radius_px=50.0),
         replace(TINY, tested_on="blur", task="three"),
         replace(TINY, network="reduced", aperture="high-pass", radius_px=100.0, phase=True),
         replace(TINY, network="bosse", crop_px=32, binning=2, task="levels"),
