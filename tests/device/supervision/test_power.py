@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from device.clock import SECOND
-from device.supervision.power import HOLD_NS, LOOK_NS, PowerWatch, Supply, power_watch, supply
+from device.supervision.power import HOLD_NS, LOOK_NS, PowerWatch, Supply, power_watch, read_alarm, supply
 
 
 def sensor(root: Path, name: str = "rpi_volt", alarm: str | None = "0\n") -> Path:
@@ -28,6 +29,22 @@ def test_it_is_low_for_five_seconds_after_the_last_alarm_and_at_no_other_time(mo
         state = supply(state, alarm, now_ns)
         last_ns = now_ns if alarm else last_ns
         assert state.is_low(now_ns) == (last_ns is not None and now_ns - last_ns < HOLD_NS)
+
+
+@pytest.mark.parametrize(("gap_ns", "low"), [(0, True), (HOLD_NS - 1, True), (HOLD_NS, False), (HOLD_NS + 1, False)])
+def test_at_the_end_of_the_five_seconds_it_is_over(gap_ns: int, low: bool) -> None:
+    assert Supply(SECOND).is_low(SECOND + gap_ns) is low
+    assert not Supply().is_low(gap_ns)
+
+
+def test_it_looks_twice_a_second_and_holds_for_five() -> None:
+    assert (LOOK_NS, HOLD_NS) == (SECOND // 2, 5 * SECOND)
+
+
+@pytest.mark.parametrize(("text", "low"), [("1\n", True), ("0\n", False), ("2\n", False), ("", False), ("11", False)])
+def test_only_a_one_is_an_alarm(tmp_path: Path, text: str, low: bool) -> None:
+    assert read_alarm(sensor(tmp_path, alarm=text)) is low
+    assert not read_alarm(tmp_path / "none")
 
 
 def test_the_boards_own_sensor_is_found_among_others(tmp_path: Path) -> None:
