@@ -29,6 +29,10 @@ class TiltedChartError(CalibrationError):
     """The chart is not square to the lens."""
 
 
+class UprightChartError(CalibrationError):
+    """The chart's edges run along the picture's rows, so that they cannot be sampled between pixels."""
+
+
 class HiddenChartError(CalibrationError):
     """Something, such as a hand, covers part of the chart, or the chart does not fill the field."""
 

@@ -24,6 +24,9 @@ Float32 = NDArray[np.float32]
 MIDDLE_SHARE = 0.35
 """The middle of the field: within this share of its radius."""
 
+EDGES_IN_SWEEP = 60
+"""So many edges of each picture of a sweep; its fit has six unknowns."""
+
 SEEN_IN_SWEEP = 0.3
 """Far out of focus some markers get lost: a sweep is content with this share of the corners."""
 
@@ -73,13 +76,17 @@ def chart_result(
     *,
     board: Board = FINE_BOARD,
     least_seen_share: float | None = None,
+    most_edges: int | None = None,
 ) -> ChartResult:
-    """One picture of the chart, uint8 (height, width). Raises CalibrationError with what to do."""
+    """One picture of the chart, uint8 (height, width), of whose edges at most so many are measured (None: all).
+
+    Raises CalibrationError with what to do.
+    """
     light = without_hot_pixels(linear_dn(picture, tone), around.dark)
     field = around.field.as_field_of_view
     more = {} if least_seen_share is None else {"least_seen_share": least_seen_share}
     view = view_of_chart(light, field, black_dn=around.dark.level_dn, board=board, **more)
-    edges = edges_of_chart(evened(light, around.dark, around.flat), view, field, board)
+    edges = edges_of_chart(evened(light, around.dark, around.flat), view, field, board, most_edges)
     reach = MIDDLE_SHARE * field.radius_px
     return ChartResult(view, edges, mtf50_near(edges, field.centre_x_px, field.centre_y_px, reach))
 
@@ -94,7 +101,9 @@ def swept(
     steps = []
     for distance_mm, picture in charts:
         try:
-            found = chart_result(picture, around, tone, board=board, least_seen_share=SEEN_IN_SWEEP)
+            found = chart_result(
+                picture, around, tone, board=board, least_seen_share=SEEN_IN_SWEEP, most_edges=EDGES_IN_SWEEP
+            )
         except (BlurredChartError, NoChartError, HiddenChartError):
             continue
         steps.append(SweepStep(distance_mm, found.view.um_per_px, found.edges))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calibration.charts.board import EDGE_ANGLE_DEG, FINE_BOARD, Board
 from calibration.charts.layout import turned
-from calibration.faults import BlurredChartError, NoEdgeError
+from calibration.faults import BlurredChartError, NoEdgeError, UprightChartError
 from calibration.field import FoundField
 from calibration.scale import UM_PER_MM, ChartView
-from calibration.slanted_edge import blur_px_of, edge_mtf
+from calibration.slanted_edge import LEAST_SLANT_DEG, MOST_SLANT_DEG, blur_px_of, edge_mtf
 from models.focusmap import FieldOfView, TileGrid
 
 Float32 = NDArray[np.float32]
@@ -44,13 +45,25 @@ class EdgePoint:
 
 
 def edges_of_chart(
-    even: Float32, view: ChartView, field: FieldOfView | FoundField, board: Board = FINE_BOARD
+    even: Float32,
+    view: ChartView,
+    field: FieldOfView | FoundField,
+    board: Board = FINE_BOARD,
+    most: int | None = None,
 ) -> tuple[EdgePoint, ...]:
     """The MTF of every usable edge in a picture less its dark level and divided by its flat field (`flat.evened`).
 
-    even   float32 (height, width), linear. Raises BlurredChartError if too few edges can be measured.
+    even   float32 (height, width), linear
+    most   measure only so many edges, spread over the field; None: all
+    Raises UprightChartError if the edges are not slanted, BlurredChartError if too few can be measured.
     """
-    found = tuple(_measured(even, view, field, board))
+    slant_deg = (view.rotation_deg + EDGE_ANGLE_DEG + 45) % 90 - 45
+    if not LEAST_SLANT_DEG <= abs(slant_deg) <= MOST_SLANT_DEG:
+        raise UprightChartError(
+            f"the chart's edges are slanted by {slant_deg:.1f}° in the picture, {LEAST_SLANT_DEG} to "
+            f"{MOST_SLANT_DEG:.0f}° is needed; turn the page so that its border runs along the picture's"
+        )
+    found = tuple(islice(_measured(even, view, field, board), most))
     if len(found) < LEAST_EDGES:
         raise BlurredChartError(
             f"only {len(found)} edges of the chart can be measured, at least {LEAST_EDGES} are needed; bring the chart "
@@ -64,31 +77,34 @@ def _measured(even: Float32, view: ChartView, field: FieldOfView | FoundField, b
     along = min(ALONG_SHARE * side_px, LONGEST_HALF_PX)
     across = min(ACROSS_SHARE * side_px, WIDEST_HALF_PX)
     height, width = even.shape
-    for middles_mm, upright in _edge_middles(board):
-        half_x, half_y = (across, along) if upright else (along, across)
-        for x, y in view.to_pixels(middles_mm):
-            reach = max(half_x, half_y)
-            if np.hypot(x - field.centre_x_px, y - field.centre_y_px) > WITHIN_FIELD * field.radius_px - reach:
-                continue
-            left, top = round(x - half_x), round(y - half_y)
-            right, bottom = round(x + half_x), round(y + half_y)
-            if left < 0 or top < 0 or right > width or bottom > height:
-                continue
-            try:
-                found = edge_mtf(even[top:bottom, left:right])
-            except NoEdgeError:
-                continue  # a hand, a reflection or the dark side: the other edges tell
-            yield EdgePoint(float(x), float(y), found.mtf50, blur_px_of(found.frequency, found.modulation), upright)
+    middles_mm, upright = _edge_middles(board)
+    places = view.to_pixels(middles_mm)
+    away = np.hypot(places[:, 0] - field.centre_x_px, places[:, 1] - field.centre_y_px)
+    inside = np.flatnonzero(away <= WITHIN_FIELD * field.radius_px - max(along, across))
+    for number in np.random.default_rng(0).permutation(inside):  # whatever is taken first is spread over the field
+        x, y = places[number]
+        half_x, half_y = (across, along) if upright[number] else (along, across)
+        left, top = round(x - half_x), round(y - half_y)
+        right, bottom = round(x + half_x), round(y + half_y)
+        if left < 0 or top < 0 or right > width or bottom > height:
+            continue
+        try:
+            found = edge_mtf(even[top:bottom, left:right])
+        except NoEdgeError:
+            continue  # a hand, a reflection or the dark side: the other edges tell
+        blur_px = blur_px_of(found.frequency, found.modulation)
+        yield EdgePoint(float(x), float(y), found.mtf50, blur_px, bool(upright[number]))
 
 
-def _edge_middles(board: Board) -> list[tuple[Float64, bool]]:
-    """Middles of the upright and of the level edges on the page, mm about the board's middle, float64 (N, 2) each."""
+def _edge_middles(board: Board) -> tuple[Float64, NDArray[np.bool_]]:
+    """Middles of all edges on the page, mm about the board's middle, float64 (N, 2), and which of them are upright."""
     side = board.square_mm
     columns, rows = np.meshgrid(np.arange(1, board.columns), np.arange(board.rows) + 0.5)
-    upright = np.stack([columns.ravel() * side, rows.ravel() * side], axis=1) - board.centre_mm
+    standing = np.stack([columns.ravel() * side, rows.ravel() * side], axis=1) - board.centre_mm
     columns, rows = np.meshgrid(np.arange(board.columns) + 0.5, np.arange(1, board.rows))
     level = np.stack([columns.ravel() * side, rows.ravel() * side], axis=1) - board.centre_mm
-    return [(turned(upright, EDGE_ANGLE_DEG), True), (turned(level, EDGE_ANGLE_DEG), False)]
+    middles = turned(np.concatenate([standing, level]), EDGE_ANGLE_DEG)
+    return middles, np.arange(len(middles)) < len(standing)
 
 
 def _without_outliers(points: tuple[EdgePoint, ...]) -> tuple[EdgePoint, ...]:

@@ -37,11 +37,14 @@ def for_markers(picture: Float32, inside: NDArray[np.bool_], black_dn: float) ->
 def _detector(board: Board) -> cv2.aruco.CharucoDetector:
     settings = cv2.aruco.DetectorParameters()
     settings.adaptiveThreshWinSizeMin = 13
-    settings.adaptiveThreshWinSizeMax = 93
-    settings.adaptiveThreshWinSizeStep = 40
+    settings.adaptiveThreshWinSizeMax = 53
+    settings.adaptiveThreshWinSizeStep = 20
     settings.minMarkerPerimeterRate = 0.015
     detector = cv2.aruco.CharucoDetector(opencv_board(board))
     detector.setDetectorParameters(settings)
+    corners = detector.getCharucoParameters()
+    corners.minMarkers = 1  # at the rim of the field every other marker is cut off; wrong corners are fitted away
+    detector.setCharucoParameters(corners)
     return detector
 
 

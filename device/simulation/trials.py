@@ -35,7 +35,7 @@ SWEEP_MM = (-6.0, -4.0, -2.5, -1.0, 0.0, 1.0, 2.5, 4.0, 6.0)
 DARKS, WHITES = 4, 2
 DARK_US = 100_000.0
 FILL = 0.7
-MOST_TILT_DEG, MOST_TURN_DEG, MOST_SHIFT_MM = 2.0, 5.0, 0.5
+MOST_TILT_DEG, MOST_TURN_DEG, MOST_SHIFT_MM = 2.0, 3.0, 0.5
 
 SCALE_PERCENT, CENTRE_PX, MTF50_PERCENT = 1.0, 3.0, 3.0
 """Tolerances that every unit must keep."""

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from calibration.faults import BlurredChartError, SweepError
+from calibration.faults import BlurredChartError, SweepError, UprightChartError
 from calibration.optics import ChartResult, Surroundings, chart_result, surroundings_of, swept
 from calibration.resolution import blur_of_tiles, surface_of
 from device.simulation.unit import Unit, disc_radius_px, fitting_exposure_us, picture, true_blur_px, true_mtf50
@@ -75,6 +75,11 @@ def test_a_curve_of_tone_is_undone_before_anything_is_measured(half_unit: Units,
     x, y = np.array([unit.centre_x_px]), np.array([unit.centre_y_px])
     due = true_mtf50(float(disc_radius_px(unit, x, y, 0.0, 0.0)[0]), unit.base_blur_px)
     assert chart_result(shot, curved, "srgb").mtf50 == pytest.approx(due, rel=0.03)
+
+
+def test_a_page_turned_so_that_its_edges_stand_upright_is_refused(shoot: Shoot, around: Surroundings) -> None:
+    with pytest.raises(UprightChartError, match="turn the page"):
+        chart_result(shoot(SEED, "chart", rotation_deg=-4.6), around)
 
 
 def test_a_chart_that_is_far_out_of_focus_is_refused_as_such(shoot: Shoot, around: Surroundings) -> None:
