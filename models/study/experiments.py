@@ -144,12 +144,11 @@ def _sizes(scale: Scale) -> list[Setting]:
     ]
 
 
-def _tasks(*tasks: str, activations: tuple[str, ...] = BOTH) -> Callable[[Scale], list[Setting]]:
+def _tasks(task: str, longer: int) -> Callable[[Scale], list[Setting]]:
     def settings(scale: Scale) -> list[Setting]:
         return [
-            replace(scale.base, task=task, variant=TITLES[act], activation=act, steps=scale.base.steps * 2)
-            for task in tasks
-            for act in activations
+            replace(scale.base, task=task, variant=TITLES[act], activation=act, steps=scale.base.steps * longer)
+            for act in BOTH
         ]
 
     return settings
@@ -250,9 +249,9 @@ def _unet(scale: Scale) -> list[Setting]:
 EXPERIMENTS: dict[str, Experiment] = {
     "features": Experiment("Features of the pixels without a network", _features),
     "cnn": Experiment("Plane 16 against 10", _cnn),
-    "three": Experiment("Three degrees: planes 16, 10, 05", _tasks("three")),
-    "four": Experiment("Four degrees: planes 16/17, 10, 05, 00", _tasks("four")),
-    "sides": Experiment("Above and below: planes 16, 05, 25", _tasks("sides")),
+    "three": Experiment("Three degrees: planes 16, 10, 05", _tasks("three", 3)),
+    "four": Experiment("Four degrees: planes 16/17, 10, 05, 00", _tasks("four", 4)),
+    "sides": Experiment("Above and below: planes 16, 05, 25", _tasks("sides", 3)),
     "radii": Experiment("Aperture as a high-pass", _radii, "radius of the high-pass, px", few=True),
     "energy": Experiment("Light through a high-pass, one threshold", _energy, "radius of the high-pass, px"),
     "physical": Experiment("Physical layer", _physical, few=True),

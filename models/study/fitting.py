@@ -19,7 +19,7 @@ CHECKS = 6
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How a network is trained. `crop_px` None takes whole pictures; `regression` fits the class's number."""
+    """How a network is trained. `regression` fits the class's number; the learning rate falls to 0 over `settling`."""
 
     batch: int
     steps: int
@@ -27,6 +27,7 @@ class Fit:
     crop_px: int
     regression: bool = False
     patches: int = 1
+    settling: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,13 @@ def fit(network: nn.Module, train: Examples, test: Examples, plan: Fit, *, seed:
     network.to(where).train()
     weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
     optimiser = torch.optim.Adam(weights, lr=plan.learning_rate)
+    settled = int(plan.steps * (1 - plan.settling))
     every = max(1, plan.steps // CHECKS)
     curve, losses = [], []
     for step in range(1, plan.steps + 1):
+        if step > settled:
+            for group in optimiser.param_groups:
+                group["lr"] = plan.learning_rate * (plan.steps + 1 - step) / (plan.steps - settled)
         chosen = rng.integers(0, len(train.targets), plan.batch)
         images = torch.from_numpy(_augmented(train.images[chosen], plan.crop_px, rng)).to(where)
         targets = torch.from_numpy(train.targets[chosen]).to(where)

@@ -31,6 +31,8 @@ Progressing = Callable[[int, int], None]
 FRAME_PX = 520 * 696
 """Pixels of a picture as published: what the times are for."""
 
+SETTLING = 0.4
+"""Share of the updates over which the learning rate falls to 0 where more than two classes are told apart."""
 JUDGED_ON_REAL = frozenset({"cnn", "three", "four", "physical"})
 """Experiments whose networks tell a picture in focus, their first class, from one that is not."""
 
@@ -135,16 +137,20 @@ def network_of(setting: Setting) -> nn.Module:
 def _network_run(setting: Setting, seed: int, parts: Parts, material: Material, progress: Progressing) -> Result:
     network = network_of(setting)
     regression = setting.network in networks.REGRESSIONS
-    plan = Fit(setting.batch, setting.steps, setting.learning_rate, setting.crop_px, regression, setting.patches)
+    classes = len(TASKS[setting.task].classes)
+    settling = SETTLING if classes > 2 else 0.0
+    plan = Fit(
+        setting.batch, setting.steps, setting.learning_rate, setting.crop_px, regression, setting.patches, settling
+    )
     before = aperture_of(network)
     trained = fit(network, parts.train, parts.test, plan, seed=seed, progress=progress)
-    classes = len(TASKS[setting.task].classes)
     found = classes_of(answers(network, parts.test, plan))
     sample = replace(parts.train, images=parts.train.images[::4], targets=parts.train.targets[::4])
     on_training = classes_of(answers(network, sample, plan))
     result: Result = {
         **scores(found, parts.test.targets, classes),
         "training_accuracy": float((on_training == sample.targets).mean()),
+        "fit": asdict(plan),
         "curve": [list(point) for point in trained.curve],
         **cost(network, setting),
     }
