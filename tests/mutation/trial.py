@@ -17,7 +17,7 @@ from types import CodeType, ModuleType
 
 import pytest
 
-CPU_FLOOR_S, CPU_FACTOR = 10, 5  # a mutant that needs so much more than the original never ends
+CPU_FLOOR_S, CPU_FACTOR = 1, 2  # a mutant that needs so much more than the original never ends: a ** in place of a -
 WALL_S = 300  # a mutant that waits for ever; the machine may be busy
 PREPARED = ("numpy", "hypothesis.strategies", "hypothesis.extra.numpy", "pydantic", "PIL.Image", "sqlite3")
 PREPARED += ("cryptography.hazmat.primitives.ciphers.aead", "models.onnx_classifier", "models.manifest", "cv2", "onnx")
@@ -63,18 +63,17 @@ def passes(module: str, code: CodeType, tests: Sequence[str], root: Path, cpu_s:
     tests   options and paths for pytest
     cpu_s   limit of CPU time; None for none
     """
-    folder = (MEMORY if MEMORY.is_dir() else root / "build") / f"focusgate-mutant-{os.getpid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = _place(root)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            status = _child(module, code, tests, root, cpu_s=cpu_s, folder=folder)
+            status = _child(module, code, tests, root, cpu_s)
         finally:
             os._exit(status)
     try:
-        status = _wait(child)
+        status = ended(child)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -82,28 +81,43 @@ def passes(module: str, code: CodeType, tests: Sequence[str], root: Path, cpu_s:
     return status == 0, int(spent_s) + 1
 
 
+def _place(root: Path) -> Path:
+    folder = (MEMORY if MEMORY.is_dir() else root / "build") / f"focusgate-mutant-{os.getpid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def options_for(root: Path) -> list[str]:
+    """What pytest is told besides the tests."""
+    options = ["-x", "-q", "--tb=no", "--assert=plain", *PLUGINS, "-p", "no:cacheprovider", "--hypothesis-seed=1"]
+    return [*options, f"--hypothesis-profile={FAST}", f"--basetemp={_place(root)}/base"]
+
+
+def quiet() -> None:
+    """From here on nothing is read, and nothing is said."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(nothing, fd)
+
+
 def limit_s(spent_s: int) -> int:
     """CPU time that a mutant may take, from what the original took."""
-    return max(CPU_FLOOR_S, CPU_FACTOR * spent_s)
+    return CPU_FLOOR_S + CPU_FACTOR * spent_s
 
 
-def _child(module: str, code: CodeType, tests: Sequence[str], root: Path, *, cpu_s: int | None, folder: Path) -> int:
+def _child(module: str, code: CodeType, tests: Sequence[str], root: Path, cpu_s: int | None) -> int:
     os.setsid()
-    quiet = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(quiet, fd)
+    quiet()
     if cpu_s is not None:
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
     os.chdir(root)
-    os.environ["TMPDIR"] = str(folder)
     name = module.removesuffix(".py").replace("/", ".")
     assert name not in sys.modules
     sys.meta_path.insert(0, _Mutated(name, root / module, code))
-    options = ["-x", "-q", "--tb=no", "--assert=plain", *PLUGINS, "-p", "no:cacheprovider", "--hypothesis-seed=1"]
-    return int(pytest.main([*options, f"--hypothesis-profile={FAST}", f"--basetemp={folder}/base", *tests]))
+    return int(pytest.main([*options_for(root), *tests]))
 
 
-def _wait(child: int) -> int:
+def ended(child: int) -> int:
     """Its exit code, or the signal that ended it; with it ends all that it started."""
     deadline = time.monotonic() + WALL_S
     try:
