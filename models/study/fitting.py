@@ -112,7 +112,7 @@ def classes_of(found: NDArray[np.float32]) -> NDArray[np.int64]:
 def corners(side: int, crop_px: int, patches: int) -> list[tuple[int, int]]:
     """Top left corners of the test crops: the middle one, or an even grid of patches (a square number)."""
     if patches == 1:
-        return [((side - crop_px) // 2,) * 2]  # type: ignore[list-item]
+        return [((side - crop_px) // 2, (side - crop_px) // 2)]
     across = round(patches**0.5)
     steps = np.linspace(0, side - crop_px, across).round().astype(int).tolist()
     return [(top, left) for top in steps for left in steps]

@@ -110,7 +110,7 @@ def geometric_blur_px(objective: Objective, defocus_um: float) -> float:
 
 
 def _radii() -> NDArray[np.float64]:
-    return (np.arange(round(RADII_UM / STEP_UM)) + 0.5) * STEP_UM
+    return (np.arange(round(RADII_UM / STEP_UM), dtype=np.float64) + 0.5) * STEP_UM
 
 
 @lru_cache(maxsize=4)

@@ -75,7 +75,7 @@ def _grid(side: int) -> tuple[Float32, Float32]:
 
 def _wrapped(place: tuple[int, int], side: int, shape: tuple[int, int]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     steps = np.arange(side) - side // 2
-    return np.ix_((place[0] + steps) % shape[0], (place[1] + steps) % shape[1])
+    return ((place[0] + steps) % shape[0])[:, None], ((place[1] + steps) % shape[1])[None]
 
 
 def _add_nucleus(
