@@ -19,6 +19,7 @@ from device.gate import (
     Mode,
     OverrideArmed,
     OverrideExpired,
+    Press,
     Refused,
     step,
 )
@@ -86,6 +87,23 @@ def test_evidence_is_evidence_up_to_300_ms(age_ns: int, mode: Mode) -> None:
     state = opened()
     state = step(state, None, IDLE, state.now_ns + age_ns)
     assert state.mode is mode
+
+
+def test_evidence_as_old_as_the_clock_itself_is_stale() -> None:
+    state = step(GateState(), evidence(1, SECOND), IDLE, SECOND)
+    assert step(state, None, IDLE, 2 * SECOND).reason == "no frame judged in the last 300 ms"
+    assert step(GateState(), evidence(1, SECOND), IDLE, 2 * SECOND).evidence is None
+
+
+def test_holds_and_waits_are_measured_from_their_beginning_at_any_time_of_the_clock() -> None:
+    since_ns = SETTINGS.override_hold_ns
+    state = step(GateState(), None, Inputs(override=True), since_ns)
+    assert step(state, None, Inputs(override=True), 2 * since_ns).mode is Mode.OVERRIDE_ARMED
+    since_ns = SETTINGS.stuck_ns
+    state = step(GateState(), None, Inputs(capture=True), since_ns)
+    assert step(state, None, Inputs(capture=True), 2 * since_ns).capture_button.stuck
+    waiting = replace(GateState(), press=Press(SECOND, override=False), now_ns=SECOND)
+    assert step(waiting, None, IDLE, 2 * SECOND).press is None
 
 
 def test_after_a_silence_three_more_passes_are_needed() -> None:

@@ -79,7 +79,7 @@ class _Loop:
         if child == 0:
             status = 1
             try:
-                os.setsid()
+                os.setpgid(0, 0)  # what it starts ends with it
                 if cpu_s is not None:
                     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
                 prepare()

@@ -1,6 +1,6 @@
 """Mutants of the safety core against their nearest tests: `make mutate` for all, and a page of what came of it.
 
-    python tests/mutation/run.py [--only PATH] [--page docs/risk/mutation.md]
+    python tests/mutation/run.py [--only PATH] [--page docs/risk/mutation.md] [--sample N --seed S]
 
 Each result is kept in build/mutation.jsonl: a mutant that was killed is not tried again until its module changes (after
 a test was taken away, --fresh forgets them all); one that survived is tried anew. Ends with 1 if one survived that
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import random
 import sys
 import tomllib
 from collections import Counter
@@ -163,14 +164,19 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--only", choices=NEAREST, action="append", help="this module, more than once if need be")
     parser.add_argument("--page", type=Path, help="write the report here")
     parser.add_argument("--fresh", action="store_true", help="try again what was killed before")
+    parser.add_argument("--sample", type=int, help="only so many mutants, and keep no results")
+    parser.add_argument("--seed", type=int, default=0, help="which ones")
     arguments = parser.parse_args(words)
     keep = ROOT / "build" / "mutation.jsonl"
     keep.parent.mkdir(exist_ok=True)
-    before = keep.read_text(encoding="utf-8").splitlines() if keep.exists() and not arguments.fresh else []
+    forget = arguments.fresh or arguments.sample or not keep.exists()
+    before = [] if forget else keep.read_text(encoding="utf-8").splitlines()
     known = {result.of(): result for result in (Result(**json.loads(line)) for line in before)}
     chosen = [one for path in arguments.only or NEAREST for one in mutants(path, ROOT)]
+    if arguments.sample:
+        chosen = random.Random(arguments.seed).sample(chosen, arguments.sample)
     prepare()
-    results = judge(chosen, ROOT, known, keep)
+    results = judge(chosen, ROOT, known, None if arguments.sample else keep)
     for outcome, count in sorted(Counter(one.outcome for one in results).items()):
         _say(f"{outcome:<12}{count:>6}")
     if arguments.page:

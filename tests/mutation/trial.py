@@ -106,7 +106,7 @@ def limit_s(spent_s: int) -> int:
 
 
 def _child(module: str, code: CodeType, tests: Sequence[str], root: Path, cpu_s: int | None) -> int:
-    os.setsid()
+    os.setpgid(0, 0)  # what it starts ends with it
     quiet()
     if cpu_s is not None:
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
