@@ -47,7 +47,14 @@ def _works_closed(journal: Journal, part: str) -> Entry:
 
 
 def camera_absent() -> str:
-    return _refuses(TOML.replace('name = "scene"', 'name = "nobody"'), "no such camera", CAMERA_CODE)
+    """Tried for some seconds, with the lamp at "fault"; then the service ends."""
+    journal = start_with(TOML.replace('name = "scene"', 'name = "nobody"'))
+    journal.wait("no such camera", LONGEST_START_S)
+    lamp_shows_fault()
+    said = journal.wait("FG-103", LONGEST_START_S)
+    ends_with(CAMERA_CODE)
+    no_traceback(journal)
+    return f"exit code {CAMERA_CODE}: {said.message[:TOLD]}"
 
 
 def wrong_config() -> str:
