@@ -228,6 +228,14 @@ def _physical(scale: Scale) -> list[Setting]:
     ]
 
 
+def _stem(scale: Scale) -> list[Setting]:
+    base = replace(scale.base, network="stem", task="levels", binning=1, per_class=60)
+    return [
+        replace(base, variant="as shipped" if radius == 0 else f"high-pass r = {radius:g} folded in", radius_px=radius)
+        for radius in (0.0, 10.0, 25.0, 50.0, 100.0)
+    ]
+
+
 def _related(scale: Scale) -> list[Setting]:
     patches = replace(scale.base, task="levels", steps=scale.base.steps * 4, patches=4)
     whole = replace(patches, patches=1)
@@ -254,6 +262,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "sides": Experiment("Above and below: planes 16, 05, 25", _tasks("sides", 3)),
     "radii": Experiment("Aperture as a high-pass", _radii, "radius of the high-pass, px", few=True),
     "energy": Experiment("Light through a high-pass, one threshold", _energy, "radius of the high-pass, px"),
+    "stem": Experiment("A high-pass in the shipped model's first layer", _stem),
     "physical": Experiment("Physical layer", _physical, few=True),
     "related": Experiment("Related work, eleven levels of defocus", _related, few=True),
     "transfer": Experiment("Gaussian blur and defocus", _transfer, few=True),

@@ -18,6 +18,7 @@ from models.study.bbbc006 import split_wells
 from models.study.energy import energy_run
 from models.study.features import feature_run
 from models.study.fitting import Fit, answers, classes_of, device, fit
+from models.study.folding import stem_run
 from models.study.physical import FourierAperture, transform_multiplications
 from models.study.real import RealPictures, judge_real
 from models.study.scoring import Result, in_focus_scores, scores
@@ -64,6 +65,8 @@ def run_one(setting: Setting, seed: int, material: Material, progress: Progressi
             found = feature_run(parts.train, parts.test)
         case "energy":
             found = energy_run(setting, parts.train, parts.test)
+        case "stem":
+            found = stem_run(setting, parts.train, parts.test, len(TASKS[setting.task].classes))
         case "shipped":
             found = shipped_run(material.stacks, parts.train, parts.test, TASKS[setting.task])
         case "unet":

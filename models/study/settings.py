@@ -16,7 +16,7 @@ class Setting:
     experiment, variant   name of the experiment, and of the line in its table
     line, x         the line of its plot, and the place on it; None if it is no point of a curve
     task            of `models.study.tasks`; `tested_on` another task that the trained network is tested on as well
-    network         one of `models.study.networks.NETWORKS`, or "unet", "shipped", "features", "energy"
+    network         one of `models.study.networks.NETWORKS`, or "unet", "shipped", "features", "energy", "stem"
     parameters      asked for; None takes width and dense as they are
     crop_px, binning   side of the input after averaging binning × binning pixels
     patches         how many crops of a test field are judged, their answers weighted by their certainty

@@ -103,6 +103,12 @@ COLUMNS: dict[str, tuple[tuple[str, Callable[[Sequence[Result]], str]], ...]] = 
     "transfer": (("on its own kind, % (95 %)", _accuracy), ("on the other, % (95 %)", _elsewhere)),
     "radii": (ACCURACY, SEEDS, MULTIPLICATIONS),
     "energy": (ACCURACY, SEEDS),
+    "stem": (
+        ("level, % (95 %)", _accuracy),
+        ("within one, %", _number("within_one", ".1f", 100)),
+        ("mean error, levels", _number("mean_error", ".2f")),
+        ("in focus or not, %", _number("binary_accuracy", ".1f", 100)),
+    ),
     "physical": (ACCURACY, SEEDS, PARAMETERS, MULTIPLICATIONS, TRANSFORMS, REAL),
     "related": (
         ("level, % (95 %)", _accuracy),
