@@ -34,7 +34,8 @@ BOARD = """## The board
 Debian trixie with its stock kernel and systemd on a PC that is emulated, every instruction of it: kernel GPIO, the real
 RPi.GPIO interface, libcamera and picamera2 with its virtual camera, and this project installed as a user installs it.
 Its clock counts its own instructions, 500 million a second on one core, which is a fraction of what a Pi 4 does on
-four; so latencies are upper bounds, whatever else the host does. What is allowed is the device's own limit.
+four; so latencies are upper bounds, whatever else the host does. What is allowed is the device's own limit. How long
+the run took says how busy its host was; the processor time, among the versions, is what an idle one would need.
 """
 ARM = """## The processor
 
