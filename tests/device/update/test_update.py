@@ -45,6 +45,14 @@ def test_pip_is_kept_from_the_network_and_held_to_the_hashes(bench: Bench, keys:
     assert {"--no-index", "--no-deps", "--require-hashes", "--isolated"} <= set(pip)
 
 
+def test_the_name_of_the_file_that_was_installed_stands_nowhere(bench: Bench, keys: Keys) -> None:
+    mark = "Doe-Jane-1971"
+    update(bench.release().rename(bench.folder / f"{mark}.release"), bench.board, keys)
+    left = [path for path in bench.site.root.rglob("*") if path.is_file()]
+    assert left
+    assert [path for path in left if mark in str(path) or mark.encode() in path.read_bytes()] == []
+
+
 def test_a_third_release_takes_the_place_of_the_oldest(bench: Bench, keys: Keys) -> None:
     second = update(bench.release("0.2.0"), bench.board, keys)
     third = update(bench.release("0.3.0"), bench.board, keys)
