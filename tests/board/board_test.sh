@@ -22,7 +22,7 @@ out=$BOARD_DIR/out
 if [ "$form" != --no-build ]; then
     "$HERE/build_image.sh"
 else
-    for each in "$HERE"/guest/*.py; do
+    for each in "$HERE"/guest/*.py "$HERE/guest/rig.sh"; do
         place=/opt/rig
         [ "${each##*/}" != picamera2_rig.py ] || place=/usr/local/lib/python3.13/dist-packages
         printf 'rm %s/%s\nwrite %s %s/%s\n' "$place" "${each##*/}" "$each" "$place" "${each##*/}"

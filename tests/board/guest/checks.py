@@ -16,12 +16,13 @@ import check_gate
 import check_plugs
 import installed
 from check_board import SHUTTER
-from rig import GATE, CheckError, is_ready, level, need, perform, run, tell, wanted
+from rig import GATE, CheckError, chosen, is_ready, level, need, perform, run, tell
 
 JOURNAL = Path("/dev/virtio-ports/journal")
 PHASE = Path("/var/lib/rig-phase")
 RUNTIME_DROP_IN = Path("/run/systemd/system/focusgate.service.d/rig-fails.conf")  # gone after a reboot
 REBOOT_S = 180
+AFTER_CRASH = "works after the crash"
 
 
 def first_boot() -> None:
@@ -60,6 +61,7 @@ def pull_every_plug() -> None:
     perform("disk full", check_plugs.disk_full, 150)
     perform("servo silent", check_plugs.servo_silent, 150)
     perform("GPIO chip vanishes", check_plugs.chip_vanishes, 200)
+    installed.configure()  # every plug in again
 
 
 def with_release_on_trial() -> None:
@@ -124,13 +126,13 @@ def main() -> int:
             first_boot()
         finally:
             tell_journal()
-        if wanted():
-            power_off()
-        else:
+        if chosen(AFTER_CRASH):
             crash()
+        else:
+            power_off()
     elif boot == 2:
         perform("hung system is reset by the watchdog", _rebooted, 10)
-        perform("works after the crash", is_back, 300)
+        perform(AFTER_CRASH, is_back, 300)
         tell_journal()
         perform("reboots after repeated failure", reboots_after_repeated_failure, REBOOT_S + 10)
         power_off()

@@ -19,4 +19,6 @@ done
 echo 1 >$chip/live
 echo "/sys/devices/platform/$(cat $chip/dev_name)/$(cat $chip/bank0/chip_name)" >/run/rig-gpio
 cat $chip/bank0/chip_name >/run/rig-chip
+env=/etc/focusgate/board.env # an installed device is told which chip it is in this life of the board
+[ ! -e $env ] || sed -i "s/^RPI_LGPIO_CHIP=.*/RPI_LGPIO_CHIP=$(sed s/gpiochip// /run/rig-chip)/" $env
 [ -e /dev/dma_heap/linux,cma ] || ln -s system /dev/dma_heap/linux,cma
