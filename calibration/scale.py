@@ -37,7 +37,7 @@ MOST_TILT_DEG = 8.0
 
 LEAST_CORNERS = 6
 LEAST_SEEN_SHARE = 0.75
-"""Share of the corners within the field that must be found; fewer: something covers the chart."""
+"""Share of the corners within the field that must be in sight; fewer: something covers the chart."""
 
 EXPECTED_WITHIN = 0.93
 """Corners are expected within this share of the field's radius: beyond, a marker may be cut by the rim."""
@@ -49,9 +49,11 @@ MOST_RESIDUAL_PX = 1.5
 WIDE_EDGE_PX = 9.0
 """Where even the sharpest edge is as wide as this, a chart that is not found is out of focus."""
 
-CROSSING_SHARE, LEAST_CROSSING, LEAST_CROSSINGS = 0.2, 15.0, 0.6
-"""Where a corner is due, quarters at this share of a square's side from it must differ by so many levels; if this share
-of the missing corners look so, it is blur that hides them."""
+CROSSING_SHARE, LEAST_CROSSING = 0.2, 15.0
+"""A corner is in sight if quarters at this share of a square's side from its place differ by so many levels."""
+
+LEAST_READ_SHARE = 0.4
+"""Share of the corners that must be read, with a marker to both sides, even if all are in sight: else it is blurred."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,17 +244,21 @@ def _check_covered(
     seen = np.array([bool((np.abs(found - point).max(axis=1) < 1e-6).any()) for point in page], np.bool_)
     if len(page) == 0 or seen.mean() >= least_seen_share:
         return
-    crossing = _crossings(view, shown, page[~seen], board)
-    if crossing.mean() >= LEAST_CROSSINGS:  # squares meet where the missing corners are due: nothing covers them
+    read = float(seen.mean())
+    visible = seen.copy()  # squares meet where these corners are due, so nothing covers them
+    visible[~seen] = _crossings(view, shown, page[~seen], board)
+    if visible.mean() >= least_seen_share:
+        if read >= min(LEAST_READ_SHARE, least_seen_share):
+            return
         raise BlurredChartError(
             f"the chart is out of focus: only {np.count_nonzero(seen)} of {len(page)} corners can be read, though the "
             "others are in sight; bring it to the working distance"
         )
-    lost = pixels[~seen].mean(axis=0) - pixels.mean(axis=0)
+    lost = pixels[~visible].mean(axis=0) - pixels.mean(axis=0)
     sides = ("right", "left") if abs(lost[0]) >= abs(lost[1]) else ("bottom", "top")
     side = sides[0] if max(lost, key=abs) > 0 else sides[1]
     raise HiddenChartError(
-        f"part of the chart is hidden: {np.count_nonzero(seen)} of {len(page)} corners found, most are missing on "
+        f"part of the chart is hidden: {np.count_nonzero(visible)} of {len(page)} corners in sight, most missing on "
         f"the {side}; take hand and shadow away and let the chart fill the whole field"
     )
 

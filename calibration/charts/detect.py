@@ -42,9 +42,6 @@ def _detector(board: Board) -> cv2.aruco.CharucoDetector:
     settings.minMarkerPerimeterRate = 0.015
     detector = cv2.aruco.CharucoDetector(opencv_board(board))
     detector.setDetectorParameters(settings)
-    corners = detector.getCharucoParameters()
-    corners.minMarkers = 1  # at the rim of the field every other marker is cut off; wrong corners are fitted away
-    detector.setCharucoParameters(corners)
     return detector
 
 

@@ -71,7 +71,7 @@ def test_every_point_of_the_page_is_placed_within_a_third_of_a_pixel(half_unit: 
         (PictureTooBrightError, "shorten the exposure", {"fill": 2.0}),
         (BlurredChartError, "working distance", {"distance_mm": 9.0}),
         (TiltedChartError, "square to the lens", {"tilt_deg": 14.0}),
-        (HiddenChartError, "most are missing on the left", {"hand_share": 0.45}),
+        (HiddenChartError, "most missing on the left", {"hand_share": 0.45}),
     ],
 )
 def test_a_bad_picture_of_the_chart_is_refused_with_what_to_do(
