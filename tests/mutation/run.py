@@ -145,6 +145,9 @@ def page(results: Sequence[Result], root: Path) -> str:
     for path, tests in NEAREST.items():
         found = Counter(one.outcome for one in results if one.path == path)
         total += found
+        if not found:
+            lines.append(f"| `{path}` | not tried in this run | | | | |")
+            continue
         names = ", ".join(f"`{Path(test).name}`" for test in tests if test != ALONE)
         lines.append(f"| `{path}` {_counts(found)} {names} |")
     lines += [f"| all {_counts(total)} |", ""]
