@@ -13,6 +13,7 @@ import os
 import resource
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
@@ -25,8 +26,14 @@ KILLED, SURVIVED, BROKEN = b"k", b"s", b"b"
 
 def within_a_function(mutant: Mutant) -> bool:
     """Whether its change is in the body of a function, below its signature."""
-    functions = (node for node in ast.walk(ast.parse(mutant.source)) if isinstance(node, ast.FunctionDef))
-    return any(node.body[0].lineno <= mutant.line <= (node.end_lineno or 0) for node in functions)
+    return mutant.line in _bodies(mutant.source)
+
+
+@cache
+def _bodies(source: str) -> frozenset[int]:
+    """The lines of all bodies."""
+    functions = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef))
+    return frozenset(line for node in functions for line in range(node.body[0].lineno, (node.end_lineno or 0) + 1))
 
 
 def survivors(path: str, codes: Sequence[CodeType], tests: Sequence[str], root: Path) -> Iterator[bool]:
