@@ -224,12 +224,12 @@ def _physical(scale: Scale) -> list[Setting]:
             phase=True,
         ),
         replace(cheap, variant="averaged 4 × 4, amplitude learned", aperture="free", radius_px=50.0),
-        replace(cheap, variant="averaged 4 × 4, what an iris can do", aperture="iris", radius_px=60.0),
+        replace(base, variant="reduced, what an iris can do", aperture="iris", radius_px=60.0),
     ]
 
 
 def _stem(scale: Scale) -> list[Setting]:
-    base = replace(scale.base, network="stem", task="levels", binning=1, per_class=60)
+    base = replace(scale.base, network="stem", task="levels", binning=1)
     return [
         replace(base, variant="as shipped" if radius == 0 else f"high-pass r = {radius:g} folded in", radius_px=radius)
         for radius in (0.0, 10.0, 25.0, 50.0, 100.0)
@@ -241,12 +241,13 @@ def _related(scale: Scale) -> list[Setting]:
     whole = replace(patches, patches=1)
     width, dense = scale.yang
     return [
+        replace(whole, variant="shipped model", network="shipped"),
+        replace(whole, variant="the report's CNN, Tanh", activation="tanh"),
+        replace(whole, variant="the report's CNN, ReLU"),
         replace(patches, variant="Yang et al. 2018", network="yang", width=width, dense=dense),
         replace(patches, variant="after DeepFocus 2018", network="deepfocus"),
         replace(patches, variant="after Bosse et al. 2016", network="bosse"),
         replace(whole, variant="FocusLiteNN, 10 kernels", network="focuslite", width=10, crop_px=96, binning=1),
-        replace(whole, variant="the report's CNN"),
-        replace(whole, variant="shipped model", network="shipped"),
     ]
 
 
@@ -259,7 +260,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "cnn": Experiment("Plane 16 against 10", _cnn),
     "three": Experiment("Three degrees: planes 16, 10, 05", _tasks("three", 3)),
     "four": Experiment("Four degrees: planes 16/17, 10, 05, 00", _tasks("four", 4)),
-    "sides": Experiment("Above and below: planes 16, 05, 25", _tasks("sides", 3)),
+    "sides": Experiment("Above and below: planes 16, 05, 25", _tasks("sides", 2)),
     "radii": Experiment("Aperture as a high-pass", _radii, "radius of the high-pass, px", few=True),
     "energy": Experiment("Light through a high-pass, one threshold", _energy, "radius of the high-pass, px"),
     "stem": Experiment("A high-pass in the shipped model's first layer", _stem),

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from models.study.physical import FourierAperture
 from models.study.tasks import Examples
 
 Progressing = Callable[[int, int], None]
+APERTURE_RATE = 30.0
+"""How much faster an aperture learns than weights: its phases are radians and must turn by one, weights are tenths."""
 CHECKS = 6
 """How often the test accuracy is looked at on the way, for the curves; nothing is chosen by it."""
 
@@ -47,15 +51,15 @@ def fit(network: nn.Module, train: Examples, test: Examples, plan: Fit, *, seed:
     rng = np.random.default_rng([seed, 1])
     where = device()
     network.to(where).train()
-    weights = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(weights, lr=plan.learning_rate)
+    optimiser = torch.optim.Adam(_groups(network, plan.learning_rate))
+    rates = [group["lr"] for group in optimiser.param_groups]
     settled = int(plan.steps * (1 - plan.settling))
     every = max(1, plan.steps // CHECKS)
     curve, losses = [], []
     for step in range(1, plan.steps + 1):
         if step > settled:
-            for group in optimiser.param_groups:
-                group["lr"] = plan.learning_rate * (plan.steps + 1 - step) / (plan.steps - settled)
+            for group, rate in zip(optimiser.param_groups, rates, strict=True):
+                group["lr"] = rate * (plan.steps + 1 - step) / (plan.steps - settled)
         chosen = rng.integers(0, len(train.targets), plan.batch)
         images = torch.from_numpy(_augmented(train.images[chosen], plan.crop_px, rng)).to(where)
         targets = torch.from_numpy(train.targets[chosen]).to(where)
@@ -72,6 +76,22 @@ def fit(network: nn.Module, train: Examples, test: Examples, plan: Fit, *, seed:
             progress(step, plan.steps)
     network.eval()
     return Trained(tuple(curve))
+
+
+def _groups(network: nn.Module, learning_rate: float) -> list[dict[str, Any]]:
+    """Weights, and apart from them what an aperture learns, faster: see APERTURE_RATE."""
+    aperture = {
+        parameter
+        for layer in network.modules()
+        if isinstance(layer, FourierAperture)
+        for parameter in layer.parameters()
+        if parameter.requires_grad
+    }
+    weights = [parameter for parameter in network.parameters() if parameter.requires_grad and parameter not in aperture]
+    groups: list[dict[str, Any]] = [{"params": weights, "lr": learning_rate}]
+    if aperture:
+        groups.append({"params": list(aperture), "lr": learning_rate * APERTURE_RATE})
+    return groups
 
 
 def answers(network: nn.Module, examples: Examples, plan: Fit) -> NDArray[np.float32]:

@@ -15,7 +15,8 @@ from torch import nn
 FRAME_PX = 520
 SOFT_PX = 6.0
 """Width of the edge of a learned iris, frame pixels: without it there is nothing to descend along."""
-LARGEST_IRIS_PX = 300.0
+IRIS_STEP_PX = 20.0
+"""An iris learns its radius in these, so that it can move within a training."""
 
 
 class FourierAperture(nn.Module):
@@ -33,7 +34,7 @@ class FourierAperture(nn.Module):
         self.register_buffer("radii", radii_px(side, pixel_px))
         self.cut_px = radius_px
         if kind == "iris":
-            self.radius_px = nn.Parameter(torch.tensor(radius_px))
+            self.opening = nn.Parameter(torch.tensor(radius_px / IRIS_STEP_PX))
         if kind == "free":
             self.amplitude_logits = nn.Parameter(torch.where(self.radii >= radius_px, 3.0, -3.0))
         self.phase = nn.Parameter(0.05 * torch.randn(side, side), requires_grad=phase)
@@ -43,7 +44,7 @@ class FourierAperture(nn.Module):
     def amplitude(self) -> torch.Tensor:
         """A at each frequency, (side, side), zero frequency at (0, 0)."""
         if self.kind == "iris":
-            return torch.sigmoid((self.radius_px.clamp(0.0, LARGEST_IRIS_PX) - self.radii) / SOFT_PX)
+            return torch.sigmoid((IRIS_STEP_PX * self.opening - self.radii) / SOFT_PX)
         if self.kind == "free":
             return torch.sigmoid(self.amplitude_logits)
         return (self.radii >= self.cut_px).float()
