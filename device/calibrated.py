@@ -16,7 +16,7 @@ from calibration.profile import ApertureSection, Profile, validity
 from calibration.profile_file import Trust, read_profile
 from device.calibrating.identity import device_serial
 from device.config import Config, SimulatedCameraConfig
-from device.config_board import ApertureConfig, FixedApertureConfig, ServoApertureConfig
+from device.config_board import ApertureConfig, FixedApertureConfig, ServoApertureConfig, table_of, travel_of
 from device.gate import GateState, Mode
 from device.loops import Judged
 from device.status import Faults
@@ -28,6 +28,7 @@ from models.focusmap import FocusMap
 log = logging.getLogger("focusgate")
 
 DRIFT_FILE = "drift.json"
+LEAST_POINTS = 2
 LEAST_FRAMES = 3
 """Frames of an opening that make a score; fewer are a flicker."""
 
@@ -44,7 +45,7 @@ def profile_in_force(config: Config, path: Path, now: datetime, *, clock_is_set:
     """The profile in `path`, if this configuration lets this device use it now.
 
     Raises InputError, one line with what to do: torn, foreign key, unsigned where that is refused, of another device,
-    expired. Camera and model are looked at once both are open.
+    expired, with an iris that is not this one. Camera and model are looked at once both are open.
     """
     policy = config.profile
     trust = Trust(Path(policy.trusted_key) if policy.trusted_key else None, policy.unsigned)
@@ -56,6 +57,7 @@ def profile_in_force(config: Config, path: Path, now: datetime, *, clock_is_set:
             raise InputError(
                 f"{path}: made for device {profile.device_serial}, this is {found}; use this device's profile, or none"
             )
+    with_profile(config, profile)  # what it changes must be possible
     held = validity(profile, now, clock_is_set=clock_is_set)
     if held.expired is not None and policy.expired == "refuse":
         raise InputError(held.expired)
@@ -93,8 +95,22 @@ def measured_aperture(config: ApertureConfig, section: ApertureSection, name: st
             f"profile {name}: its aperture table is in {section.unit}, this {config.kind} takes {unit}; use this "
             "device's profile"
         )
-    changed = {"f_numbers": section.f_numbers, "positions": section.positions, "backlash": section.backlash}
-    return config.model_validate(config.model_dump() | changed)
+    travel = travel_of(config)
+    lowest = travel.lowest + section.backlash  # every position is reached from below, by more than the play
+    points = [
+        (f_number, position)
+        for f_number, position in zip(section.f_numbers, section.positions, strict=True)
+        if lowest <= position <= travel.highest
+    ]
+    if len(points) < LEAST_POINTS:
+        raise InputError(
+            f"profile {name}: {len(points)} points of its aperture table lie within the travel ({lowest:g} to "
+            f"{travel.highest:g} {unit}); use this device's profile, or calibrate anew"
+        )
+    f_numbers, positions = zip(*points, strict=True)
+    changed = config.model_copy(update={"f_numbers": f_numbers, "positions": positions, "backlash": section.backlash})
+    travel_of(changed).check(table_of(changed))
+    return changed
 
 
 class DriftWatch:

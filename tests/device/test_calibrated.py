@@ -114,6 +114,12 @@ def test_the_measured_table_takes_the_place_of_the_configured_one() -> None:
     assert with_profile(config, None) is config
     with pytest.raises(InputError, match="its aperture table is in steps"):
         with_profile(config, profile_of(aperture=section.model_copy(update={"unit": "steps"})))
+    low = section.model_copy(update={"positions": (905.0, 1500.0, 1900.0)})
+    trimmed = with_profile(config, profile_of(aperture=low)).aperture
+    assert isinstance(trimmed, ServoApertureConfig)
+    assert trimmed.positions == (1500.0, 1900.0)  # below, the play could not be taken up
+    with pytest.raises(InputError, match="1 points of its aperture table lie within the travel"):
+        with_profile(config, profile_of(aperture=section.model_copy(update={"positions": (10.0, 20.0, 1000.0)})))
     assert with_profile(Config(), profile_of(aperture=section)).aperture == Config().aperture
 
 
