@@ -85,11 +85,12 @@ class CameraLoop:
             if frame is None:
                 self.ended = True
                 return
-            self._check(frame)
+            is_new = self._check(frame)
         except CameraError as error:
             self._failed(error)
             return
-        self._deliver(frame)
+        if is_new:
+            self._deliver(frame)
 
     def close(self) -> None:
         self.newest.clear()
@@ -117,8 +118,11 @@ class CameraLoop:
         self._numbered, _ = self._newest
         return camera
 
-    def _check(self, frame: Frame) -> None:
-        """Number the frame on, and refuse one that cannot be what it says. A frame refused is closed."""
+    def _check(self, frame: Frame) -> bool:
+        """Number the frame on, and refuse one that cannot be what it says. A frame refused is closed.
+
+        False, and closed, for a picture that a live camera delivered before: it is no new exposure, whatever it says.
+        """
         frame.id += self._numbered
         problem = self._problem(frame)
         if problem is not None:
@@ -126,6 +130,10 @@ class CameraLoop:
             fault = CAMERA_FROZEN if problem == FROZEN else CAMERA_SILENT
             raise CameraError(coded(fault, f"camera {self.info.id}: {problem}; the camera is restarted"))
         self._newest = (frame.id, frame.exposed_ns)
+        repeated = self._same > 1
+        if repeated:
+            frame.close()
+        return not repeated
 
     def _problem(self, frame: Frame) -> str | None:
         """Frames get newer, none is of the future, and those of a live camera have its size and differ."""
@@ -144,7 +152,7 @@ class CameraLoop:
         self._signature = signature
         if self._same < FROZEN_AFTER:
             return None
-        self._same = 0
+        self._same = 1
         return FROZEN
 
     def _failed(self, error: CameraError) -> None:

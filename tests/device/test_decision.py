@@ -125,6 +125,18 @@ def test_a_frozen_picture_is_a_fault_of_a_live_camera_and_none_of_a_file(make_ri
     assert not rig.pins.shutter_is_high()
 
 
+def test_a_repeated_picture_is_no_new_exposure_and_is_never_saved(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.frames(3)
+    rig.camera.frozen = True
+    rig.frames(1)  # unlike the one before
+    rig.pins.press("capture", 100 * MS)
+    rig.frames(2)
+    assert rig.saved() == []
+    assert rig.decision.status.frames == 4
+    assert rig.camera.held <= 1
+
+
 def test_a_still_may_repeat(make_rig: MakeRig) -> None:
     rig = make_rig(frozen=True, live=False)
     rig.frames(6)

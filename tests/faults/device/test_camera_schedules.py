@@ -200,9 +200,7 @@ def judged_run(world: Any, plan: Plan, end_ns: int) -> Outcome:
             if high_ns - at_ns > CLOSED_IN_NS:
                 wrong.append(f"{kind}: high for {(high_ns - at_ns) / MS:.0f} ms")
     for from_ns, _ in spans:
-        bad_ns = max(
-            (at_ns for kind, at_ns in plan.began if at_ns + JUDGED_NS < from_ns and kind != "frozen"), default=0
-        )
+        bad_ns = max((at_ns for _, at_ns in plan.began if at_ns + JUDGED_NS < from_ns), default=0)
         if sum(bad_ns <= delivered_ns <= from_ns for delivered_ns, _ in plan.good) < PASSES_TO_OPEN:
             wrong.append(f"opened {(from_ns - bad_ns) / MS:.0f} ms after a fault, before {PASSES_TO_OPEN} good frames")
     exposures = {exposed_ns for _, exposed_ns in plan.good}
