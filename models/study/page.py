@@ -27,7 +27,7 @@ DEGREES = {
 
 
 def write_page(results: Path, out: Path, scale: Scale, fill: Path | None = None) -> None:
-    """Tables (`tables.md`), plots (SVG) and pictures (PNG) into `out`, the tables into the page `fill` as well.
+    """Plots (SVG) and pictures (PNG) into `out`; the tables into the page `fill`, or else into `tables.md` there.
 
     Raises InputError if there are no results, or the page lacks the marks of a table.
     """
@@ -43,10 +43,11 @@ def write_page(results: Path, out: Path, scale: Scale, fill: Path | None = None)
         _apertures(results, out, rows)
     if not tables:
         raise InputError(f"{results}: holds no results; run the study first")
-    text = "\n".join(f"## {EXPERIMENTS[name].title}\n\n{body}" for name, body in tables.items())
-    (out / "tables.md").write_text(text, encoding="utf-8")
     write_contact_sheet(out / "plate.png", PlateSize(scale.wells, scale.side_px).seed)
-    if fill is not None:
+    if fill is None:
+        text = "\n".join(f"## {EXPERIMENTS[name].title}\n\n{body}" for name, body in tables.items())
+        (out / "tables.md").write_text(text, encoding="utf-8")
+    else:
         fill.write_text(filled(fill.read_text(encoding="utf-8"), tables), encoding="utf-8")
 
 
