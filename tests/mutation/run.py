@@ -178,7 +178,7 @@ def main(words: Sequence[str]) -> int:
     chosen = [one for path in arguments.only or NEAREST for one in mutants(path, ROOT)]
     if arguments.sample:
         chosen = random.Random(arguments.seed).sample(chosen, arguments.sample)
-    prepare()
+    prepare(whole=any(ALONE not in NEAREST[one.path] for one in chosen))
     results = judge(chosen, ROOT, known, None if arguments.sample else keep)
     for outcome, count in sorted(Counter(one.outcome for one in results).items()):
         _say(f"{outcome:<12}{count:>6}")

@@ -19,18 +19,26 @@ import pytest
 
 CPU_FLOOR_S, CPU_FACTOR = 1, 2  # a mutant that needs so much more than the original never ends: a ** in place of a -
 WALL_S = 300  # a mutant that waits for ever; the machine may be busy
-PREPARED = ("numpy", "hypothesis.strategies", "hypothesis.extra.numpy", "pydantic", "PIL.Image", "sqlite3")
-PREPARED += ("cryptography.hazmat.primitives.ciphers.aead", "models.onnx_classifier", "models.manifest", "cv2", "onnx")
-PREPARED += ("pytest_timeout", "_hypothesis_pytestplugin", "_hypothesis_globals")
+PREPARED = ("hypothesis.strategies", "pytest_timeout", "_hypothesis_pytestplugin", "_hypothesis_globals")
+DEVICE = (
+    "numpy",
+    "hypothesis.extra.numpy",
+    "pydantic",
+    "PIL.Image",
+    "sqlite3",
+    "models.onnx_classifier",
+    "models.manifest",
+)
+DEVICE += ("cryptography.hazmat.primitives.ciphers.aead", "cv2", "onnx")
 PLUGINS = ("-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin")
 FAST = "mutation"  # a hypothesis profile: a failing example is not made smaller, nor kept
 EXAMPLES = 50
 MEMORY = Path("/dev/shm")  # noqa: S108 - tests that sync files would wait for a disk
 
 
-def prepare() -> None:
-    """Import once what every trial needs and no mutant is part of."""
-    for name in PREPARED:
+def prepare(*, whole: bool) -> None:
+    """Import once what every trial needs and no mutant is part of; `whole`: also what the tests of the device need."""
+    for name in PREPARED + (DEVICE if whole else ()):
         importlib.import_module(name)
     from hypothesis import Phase, settings
 
