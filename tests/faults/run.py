@@ -102,7 +102,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
         f"- Suites ended between {ended[0].removesuffix('+00:00')} and {ended[-1].removesuffix('+00:00')} (UTC).",
         f"- Machine: {platform.machine()}, {os.cpu_count()} cores, shared with other work; Linux, nothing of a board.",
         f"- Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {versions}.",
-        *([f"- Not run: {', '.join(missing)}."] if missing else []),
+        *([f"- **Not complete**, without a result here: {'; '.join(missing)}."] if missing else []),
         *([f"- Suites with a test that failed: {', '.join(failed)}."] if failed else []),
     ]
     for name, result in results.items():
