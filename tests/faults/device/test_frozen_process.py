@@ -167,8 +167,12 @@ def test_a_thread_that_stands_still_ends_the_process_with_its_code_and_the_line_
         took_ns, code, by = device.managed_end(asked_ns, fed_ns)
         began_ns = int((device.folder / "frozen").read_text(encoding="ascii"))
         took_ns -= began_ns - asked_ns
-        # nobody feeds the watchdog for a decision loop that stands still: the service manager may be first
-        assert (code, by) == (ExitCode.STUCK, "itself") or (thread, code) == ("decision", -signal.SIGABRT)
+        # the watchdog is not fed for a decision loop that stands still, nor on a busy machine: systemd may be first
+        assert (code, by) in (
+            (ExitCode.STUCK, "itself"),
+            (-signal.SIGABRT, "the service manager"),
+            (-signal.SIGKILL, "the service manager"),
+        )
         killed_ns, low_ns = max(killed_ns, took_ns), max(low_ns, device.low_after_ns(began_ns))
     promise(
         f"freeze, real: {thread} thread, process ended",
