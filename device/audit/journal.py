@@ -223,6 +223,7 @@ class Journal:
             if self.trouble is not None:
                 log.warning("audit: written again")
             self.trouble, self._retry_at_ns, self._urgent = self._log.trouble, None, False
+        self.beat.mark(self._clock.now_ns())
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from device.audit.chain import Link
-from device.audit.journal import FLUSH_NS, RETRY_NS, STATE_NS, Journal, kept
+from device.audit.journal import DISK_NS, FLUSH_NS, RETRY_NS, STATE_NS, Journal, kept
 from device.audit.log import Note
 from device.audit.notes import LIST_LIMIT, TEXT_LIMIT, plain
 from device.clock import MS, SECOND, FakeClock
+from device.supervision.beats import USUAL_NS
 from models.errors import CameraError, StorageError
 
 
@@ -70,6 +71,15 @@ def lines(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(logging.getLogger("focusgate"), "propagate", True)
     with caplog.at_level(logging.INFO, "focusgate"):
         yield lambda: caplog.messages
+
+
+def test_only_while_the_disk_is_asked_may_it_take_long(desk: Desk) -> None:
+    allowed = []
+    desk.log.append = lambda *_: allowed.append(desk.journal.beat.sign.allowed_ns)
+    desk.journal.note("press", button="capture")
+    desk.tick()
+    assert allowed == [DISK_NS]
+    assert desk.journal.beat.sign.allowed_ns == USUAL_NS
 
 
 def test_what_happens_is_written_at_once_and_in_order(desk: Desk) -> None:
