@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,15 @@ def tiny_manifest(model: bytes) -> dict[str, Any]:
         "sources": [{"name": "nothing", "licence": "CC0-1.0"}],
         "opset": 17,
     }
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """A run sets up the log of its process; the next test starts without that."""
+    logger = logging.getLogger("focusgate")
+    before = list(logger.handlers), logger.level, logger.propagate
+    yield
+    logger.handlers, logger.level, logger.propagate = before
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ def wilson(right: int, tested: int) -> tuple[float, float]:
     share, z2 = right / tested, Z_95**2
     centre = (share + z2 / (2 * tested)) / (1 + z2 / tested)
     half = Z_95 / (1 + z2 / tested) * math.sqrt(share * (1 - share) / tested + z2 / (4 * tested**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))  # rounding must not leave it out
 
 
 def scores(found: NDArray[np.int64], targets: NDArray[np.int64], classes: int) -> Result:
