@@ -17,6 +17,7 @@ from device.store.records import CaptureRecord
 from models.verdict import VerdictKind
 
 SCHEMA_VERSION = 2
+CACHE_KIB = 512  # pages that SQLite keeps; its usual 2 MiB fill up over days, and rows are few
 BUSY_S = 2.0  # `captures list` reads beside the running device; neither holds a lock for longer than milliseconds
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)  # the last: a table that is not there
 
@@ -111,6 +112,7 @@ class Index:
         if not read_only:
             run("PRAGMA journal_mode = WAL")
             run("PRAGMA synchronous = FULL")
+            run(f"PRAGMA cache_size = -{CACHE_KIB}")
             if not run("SELECT 1 FROM sqlite_schema").fetchone():
                 with self._transaction():
                     run(_SCHEMA)
