@@ -33,11 +33,12 @@ SEARCH_SHARE = 0.12
 PLATEAU_SHARE = 0.03
 LEAST_RIM_STEP_DN = 1.5
 TRIPLES, AGREEING_PX = 400, 4.0
-LEAST_RIM_SHARE = 0.2
-"""At least so much of the circle must show its rim within the picture."""
+LEAST_RIM_SHARE = 0.4
+"""At least so much of the circle must show its rim within the picture: with less, light that falls towards the rim can
+move it by several percent of the radius."""
 
 WHOLE_SHARE = 0.98
-MOST_RESIDUAL_SHARE = 0.02
+MOST_RESIDUAL_SHARE = 0.0125
 FIT_ROUNDS = 30
 
 
@@ -93,7 +94,7 @@ def find_field(white: Float32, black_dn: float | None = None) -> FoundField:
     for _ in range(2):
         rim = _rim_points(smooth, x, y, radius)
         if len(rim) < LEAST_RIM_SHARE * RAYS:
-            raise _no_field(f"only {100 * len(rim) / RAYS:.0f} % of a rim is visible")
+            raise _too_little(len(rim) / RAYS)
         first = _by_triples(rim)
         x, y, radius = _least_squares(rim, *first)
     away = np.abs(np.hypot(rim[:, 0] - x, rim[:, 1] - y) - radius)
@@ -101,6 +102,8 @@ def find_field(white: Float32, black_dn: float | None = None) -> FoundField:
     if residual > MOST_RESIDUAL_SHARE * radius or not 0.1 * min(width, height) < radius < 2 * width:
         raise _no_field(f"the lit region is not round (its rim is {residual:.0f} px off a circle)")
     agreeing = float((away < max(AGREEING_PX, 3 * residual)).sum()) / RAYS
+    if agreeing < LEAST_RIM_SHARE:
+        raise _too_little(agreeing)
     return FoundField(x, y, radius, agreeing, residual, False)
 
 
@@ -117,6 +120,11 @@ def _no_field(what: str) -> NoFieldError:
     return NoFieldError(
         f"no round field of view found: {what}; aim at plain white paper that fills the view, without hand or shadow"
     )
+
+
+def _too_little(share: float) -> NoFieldError:
+    least = f"at least {100 * LEAST_RIM_SHARE:.0f} % must be"
+    return _no_field(f"only {100 * share:.0f} % of a round rim is visible, {least}")
 
 
 def _whole(width: int, height: int) -> FoundField:
