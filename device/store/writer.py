@@ -102,7 +102,6 @@ class Store:
         self._durable_shards: set[Path] = set()
         entries = index.entries().values()
         self.newest = max(entries, key=lambda entry: entry.sequence, default=None)
-        self._ids = {entry.capture_id for entry in entries}
         taken = [entry.sequence for entry in entries] + [one.sequence for one in deleted(folder)[0].values()]
         self._sequence = max(taken, default=0)
         self._largest_bytes = max((entry.bytes for entry in entries), default=0)
@@ -152,7 +151,7 @@ class Store:
         """
         path = image_path(self.folder, record.capture_id, sealed=is_sealed(data))
         with storage_errors("save the capture", self.folder, NOTHING_SAVED):
-            if record.capture_id in self._ids:
+            if self._is_kept(record.capture_id):
                 raise StorageError(f"{path}: this capture is saved already; {NOTHING_SAVED} twice")
             full = self.refusal(len(data))
             if full is not None:
@@ -165,7 +164,6 @@ class Store:
             except (OSError, sqlite3.Error):
                 take_back(self.files, path)  # so that "not saved" is true
                 raise
-        self._ids.add(record.capture_id)
         self._largest_bytes = max(self._largest_bytes, len(data))
         return Saved(record, path, hashlib.sha256(data).hexdigest(), entry.seal)
 
@@ -193,6 +191,10 @@ class Store:
         """Let another writer in. Nothing is owed to the disk."""
         self._index.close()
         os.close(self._lock_fd)
+
+    def _is_kept(self, capture_id: str) -> bool:
+        """By its file, sealed or not: a set of all that was ever saved would grow without end."""
+        return any(image_path(self.folder, capture_id, sealed=sealed).exists() for sealed in (False, True))
 
     def _make_shard(self, shard: Path) -> None:
         if shard not in self._durable_shards:
