@@ -98,7 +98,7 @@ study-quick: $(VENV)/.focusgate-train ## the report's experiments on a simulated
 study: $(VENV)/.focusgate-train ## the same in full, for a GPU; goes on where it was broken off
 	$(STUDY) --page build/study/page
 
-board-test: ## boot the virtual board and let it check the installed device (as root; qemu, some 20 minutes)
+board-test: ## boot the virtual board and let it check the installed device (as root; qemu, some 15 minutes)
 	tests/board/board_test.sh
 
 arm-test: $(VENV)/.focusgate-test ## run model and tests with the board's aarch64 wheels as a Cortex-A72 and A76 (as root; qemu, some 15 minutes)
