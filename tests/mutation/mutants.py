@@ -37,6 +37,14 @@ class Mutant:
         changer = MutationVisitor(self.occurrence, get_operator(self.operator)())
         return str(changer.walk(pickle.loads(_tree(self.source))).get_code())  # noqa: S301 - of our own making
 
+    @property
+    def is_possible(self) -> bool:
+        """False for an exception with a dotted name, which cosmic-ray offers to replace and then fails at."""
+        try:
+            return bool(self.mutated)
+        except AttributeError:
+            return False
+
     @cached_property
     def change(self) -> tuple[str, str]:
         """The changed lines before and after, as one line each."""
@@ -77,7 +85,9 @@ def mutants(path: str, root: Path) -> Iterator[Mutant]:
         places = (place for node in ast_nodes(tree) for place in operator().mutation_positions(node))
         for occurrence, (start, _) in enumerate(places):
             if not any(begin <= start < end for begin, end in silent):
-                yield Mutant(path, source, name, occurrence, start[0])
+                mutant = Mutant(path, source, name, occurrence, start[0])
+                if mutant.is_possible:
+                    yield mutant
 
 
 def _annotations(source: str) -> Iterator[tuple[Position, Position]]:
