@@ -32,6 +32,9 @@ ROUNDING_VARIANCE = 1 / 12
 LEAST_SIGMA_DN = 0.5
 """Below, Sheppard's correction of rounding fails by more than a percent."""
 
+LEAST_SIGNAL_TO_NOISE = 2.0
+"""Of one pixel; where it is lower, detail of a tenth of the light lies five times below the noise."""
+
 MOST_CLIPPED = 0.001
 """Share of pixels of a block at 0 or 255 from which its variance is cut short."""
 
@@ -121,6 +124,13 @@ def at_gain(gains: Sequence[GainResult], gain_db: float) -> GainResult:
     nearest = min(gains, key=lambda each: abs(each.gain_db - gain_db))
     e_per_dn = nearest.e_per_dn * 10 ** ((nearest.gain_db - gain_db) / 20)
     return replace(nearest, gain_db=gain_db, e_per_dn=float(e_per_dn))
+
+
+def darkest_dn(result: GainResult, least: float = LEAST_SIGNAL_TO_NOISE) -> float:
+    """Level above black, DN, at which `signal_to_noise` reaches `least`: the positive root n of
+    n² = least² (n + read_noise²), in electrons."""
+    electrons = least * (least + np.sqrt(least**2 + 4 * result.read_noise_e**2)) / 2
+    return float(electrons / result.e_per_dn)
 
 
 def _black_level(darks: Mapping[float, FlatPair], unbend: Unbend) -> float:

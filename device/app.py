@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from calibration.darkness import judging_at
 from calibration.profile import Profile, judging_of
 from device.assisting import Assisting, fault_of, watch_effect
 from device.audit.journal import Journal
@@ -199,7 +200,7 @@ def build(
     camera_loop = CameraLoop(camera, source.open, clock, faults)
     vision = VisionLoop(
         classifier=classifier,
-        judging=judging,
+        judging=judging_at(profile, judging),
         frames=camera_loop.to_vision,
         judged=judged,
         clock=clock,

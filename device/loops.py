@@ -177,13 +177,13 @@ class CameraLoop:
 
 
 class VisionLoop:
-    """Newest frame in, judged frame out, at the classifier's own pace."""
+    """Newest frame in, judged frame out, at the classifier's own pace. `judging` may depend on the analogue gain."""
 
     def __init__(
         self,
         *,
         classifier: Classifier,
-        judging: Judging,
+        judging: Judging | Callable[[float | None], Judging],
         frames: FrameSlot,
         judged: Queue[Judged],
         clock: Clock,
@@ -193,7 +193,7 @@ class VisionLoop:
         self.count = 0
         self.beat = Beat("vision", clock.now_ns(), JUDGE_NS)
         self._classifier = classifier
-        self._judging = judging
+        self._judging = judging if callable(judging) else lambda _gain: judging
         self._frames = frames
         self._judged = judged
         self._clock = clock
@@ -207,9 +207,8 @@ class VisionLoop:
             return
         started_ns = self._clock.now_ns()
         try:
-            focus_map = self._classifier.judge(
-                frame.luma, self._judging, frame_id=frame.id, exposed_ns=frame.exposed_ns
-            )
+            judging = self._judging(frame.info.analogue_gain)
+            focus_map = self._classifier.judge(frame.luma, judging, frame_id=frame.id, exposed_ns=frame.exposed_ns)
         except (ModelError, InputError) as error:
             frame.close()
             self._faults.raise_("model", coded(SCORES_REFUSED, error))

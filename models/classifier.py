@@ -17,6 +17,7 @@ class Judging:
     min_judged_percent  share of the field that must be judged for a verdict at all
     field               round field of view; None: the whole image
     temperature         p_in_focus becomes sigmoid(logit / temperature) before the threshold; 1: as the model says
+    dark_luma           mean luma, 0 to 255, below which a tile is too dark to be judged, where the manifest's is lower
     """
 
     criterion_px: float | None = None
@@ -24,6 +25,7 @@ class Judging:
     min_judged_percent: int = 40
     field: FieldOfView | None = None
     temperature: float = 1.0
+    dark_luma: float = 0.0
 
 
 class Classifier(Protocol):

@@ -153,15 +153,19 @@ def _out_of_range(*outputs: Float32) -> str:
 
 
 def causes_of(
-    detectable: Float32, mean_luma: Float32, saturated: Float32, manifest: Manifest, inside: Bool | None
+    scores: tuple[Float32, Float32, Float32], grid: TileGrid, manifest: Manifest, judging: Judging
 ) -> NDArray[np.uint8]:
-    """Why each tile is not judged (`Cause`, uint8); of several reasons OUTSIDE > DARK > GLARE > NO_DETAIL is given."""
+    """Why each tile is not judged (`Cause`, uint8); of several reasons OUTSIDE > DARK > GLARE > NO_DETAIL is given.
+
+    `scores`: detectable, mean luma and saturated share of the tiles.
+    """
+    detectable, mean_luma, saturated = scores
     cause = np.full(detectable.shape, Cause.JUDGED, np.uint8)
     cause[detectable < manifest.min_detectable] = Cause.NO_DETAIL
     cause[saturated > manifest.glare_share] = Cause.GLARE
-    cause[mean_luma < manifest.dark_luma] = Cause.DARK
-    if inside is not None:
-        cause[~inside] = Cause.OUTSIDE
+    cause[mean_luma < max(manifest.dark_luma, judging.dark_luma)] = Cause.DARK
+    if judging.field is not None:
+        cause[~_inside(judging.field, grid)] = Cause.OUTSIDE
     return cause
 
 
@@ -208,12 +212,11 @@ def focus_map_of(
     cumulative, detectable, mean_luma, saturated = check_scores(outputs, grid, len(manifest.edges_px))
     radii_px = knots_px(manifest.edges_px)
     values, steps = knots_of(cumulative)
-    inside = None if judging.field is None else _inside(judging.field, grid)
     return FocusMap(
         grid=grid,
         blur_px=median_radius(values, steps, radii_px),
         p_in_focus=tempered(probability_within(values, radii_px, criterion_px), judging.temperature),
-        cause=causes_of(detectable, mean_luma, saturated, manifest, inside),
+        cause=causes_of((detectable, mean_luma, saturated), grid, manifest, judging),
         criterion_px=criterion_px,
         threshold=threshold,
         model_name=manifest.name,

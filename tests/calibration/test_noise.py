@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from calibration.noise import FlatPair, GainResult, at_gain, noise_model, signal_to_noise
+from calibration.noise import FlatPair, GainResult, at_gain, darkest_dn, noise_model, signal_to_noise
 from models.errors import InputError
 
 HEIGHT, WIDTH = 320, 400
@@ -119,3 +119,9 @@ def test_between_the_measured_gains_electrons_follow_the_gain() -> None:
     assert found.read_noise_e == 2.5
     assert signal_to_noise(gains[0], 100.0) == pytest.approx(1000 / np.sqrt(1009))
     assert signal_to_noise(gains[0], -1.0) == 0.0
+
+
+@pytest.mark.parametrize(("read_noise_e", "least"), [(0.0, 2.0), (2.0, 2.0), (8.0, 2.0), (8.0, 5.0)])
+def test_at_the_darkest_level_signal_to_noise_is_the_least(read_noise_e: float, least: float) -> None:
+    result = GainResult(0.0, 12.0, read_noise_e, True)
+    assert signal_to_noise(result, darkest_dn(result, least)) == pytest.approx(least)

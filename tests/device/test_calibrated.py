@@ -10,20 +10,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calibration.darkness import judging_at
 from calibration.drift import START
-from calibration.profile import ApertureSection, FieldSection, Profile, ReferenceSection
+from calibration.profile import (
+    ApertureSection,
+    FieldSection,
+    GainNoise,
+    NoiseSection,
+    Profile,
+    ReferenceSection,
+)
 from calibration.profile_file import encode_profile
 from device.calibrated import DriftWatch, profile_in_force, with_profile
 from device.calibrating import identity
 from device.calibrating.identity import device_serial
+from device.clock import FakeClock
 from device.commands.run import _calibration
 from device.config import Config, parse_config
 from device.config_board import ServoApertureConfig
+from device.frame import ExposureInfo, Frame
 from device.gate import GateState, Mode
+from device.loops import VisionLoop
+from device.mailbox import FrameSlot, Queue
 from device.status import Faults
 from device.supervision.unjudged import NoClassifier
-from models.errors import InputError
-from models.focusmap import FocusMap, TileGrid
+from models.classifier import Judging
+from models.errors import InputError, ModelError
+from models.focusmap import FocusMap, Luma, TileGrid
 
 MADE = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -184,3 +197,37 @@ def test_a_device_is_known_by_its_board_or_by_a_digest_of_its_machine(tmp_path: 
     board.write_bytes(b"10000000abcdef\0")
     assert device_serial(board, machine) == "10000000abcdef"
     assert identity.DIGITS == 16
+
+
+def test_the_gain_of_each_frame_says_what_is_too_dark_on_this_device() -> None:
+    noise = NoiseSection(black_level_dn=4.0, gains=(GainNoise(gain_db=0.0, e_per_dn=16.0, read_noise_e=5.0),))
+    clock, frames, seen = FakeClock(), FrameSlot(), []
+
+    class Noting:
+        name, sha256, tile_px, criterion_px = "noting", "0" * 64, 16, 2.0
+
+        def judge(self, luma: Luma, judging: Judging, *, frame_id: int = 0, exposed_ns: int = 0) -> FocusMap:
+            seen.append(judging.dark_luma)
+            raise ModelError("noted")
+
+    vision = VisionLoop(
+        classifier=Noting(),
+        judging=judging_at(profile_of(noise=noise), Judging()),
+        frames=frames,
+        judged=Queue(1),
+        clock=clock,
+        faults=Faults(),
+    )
+    for number, gain in enumerate((None, 1.0, 16.0)):
+        frames.put(
+            Frame(
+                id=number,
+                exposed_ns=0,
+                luma=np.zeros((16, 16), np.uint8),
+                still=lambda: np.zeros((16, 16, 3), np.uint8),
+                info=ExposureInfo(analogue_gain=gain),
+            )
+        )
+        vision.tick(0.0)
+    assert seen[0] == 0.0
+    assert 4.0 < seen[1] < seen[2]

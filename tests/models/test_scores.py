@@ -186,6 +186,17 @@ def test_the_limits_themselves_are_still_judged(manifest: Manifest) -> None:
     assert judged(outputs, manifest).judged_tiles == GRID.rows * GRID.columns
 
 
+@pytest.mark.parametrize(("dark_luma", "judged_tiles"), [(0.0, 6), (8.0, 6), (50.0, 5)])
+def test_a_device_may_need_more_light_than_the_manifest_asks_never_less(
+    manifest: Manifest, dark_luma: float, judged_tiles: int
+) -> None:
+    outputs = scores()
+    outputs[2][0, 1] = 49.0
+    outputs[2][1, 1] = manifest.dark_luma
+    found = judged(outputs, manifest, Judging(dark_luma=dark_luma))
+    assert found.judged_tiles == judged_tiles - (dark_luma > manifest.dark_luma)
+
+
 def test_the_manifests_criterion_and_threshold_hold_unless_the_caller_gives_others(manifest: Manifest) -> None:
     own = judged(scores(), manifest)
     assert (own.criterion_px, own.threshold, own.in_focus) == (1.5, 0.5, 0)
