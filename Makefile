@@ -107,8 +107,8 @@ arm-test: $(VENV)/.focusgate-test ## run model and tests with the board's aarch6
 board-ci: $(VENV)/.focusgate-test ## the short forms of board-test and arm-test, where their tools are (as root; some ten minutes)
 	PYTHON=$(abspath $(VENV)/bin/python) tests/board/ci.sh
 
-board-results: ## write docs/board-results.md from the last board-test and arm-test
-	out="$${BOARD_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/focusgate-board}/out" && python3 tests/board/results.py --page docs/board-results.md "$$out/results.jsonl" "$$out/arm.jsonl"
+board-results: ## write what the last board-test and arm-test found into docs/board.md
+	out="$${BOARD_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/focusgate-board}/out" && python3 tests/board/results.py --page docs/board.md "$$out/results.jsonl" "$$out/arm.jsonl"
 
 arm-count: ## count the instructions of one frame on a Cortex-A72 and an A76, under emulation (as root)
 	tests/board/count_instructions.sh models/weights/focus-s.onnx

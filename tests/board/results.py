@@ -1,7 +1,7 @@
 """Prints what a run on the virtual board or processor found, as tables; exit code 1 if a check failed or none ran.
 
 results.py FILE [--checks N]                      tables of one run
-results.py --page PAGE.md BOARD.jsonl ARM.jsonl   both runs as the page docs/board-results.md
+results.py --page PAGE.md BOARD.jsonl ARM.jsonl   both runs, between the marks in docs/board.md
 results.py --record FILE KIND NAME [VALUE …]      add to FILE what a shell script found
 
 A file holds one JSON object a line, with a "kind":
@@ -24,12 +24,10 @@ from typing import Any
 
 DETAIL_WIDTH = 110
 GOAL_MILLIONS = 75  # instructions a frame on a Cortex-A72
-HEAD = """# What the virtual board showed
-
-Written by `make board-results` from the last `make board-test` and `make arm-test`; not to be edited. How to run them,
-and what they cannot show, is in [board.md](board.md).
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+HEAD = """Written by `make board-results` from the last `make board-test` and `make arm-test`; not to be edited.
 """
-BOARD = """## The board
+BOARD = """### The board
 
 Debian trixie with its stock kernel and systemd on a PC that is emulated, every instruction of it: kernel GPIO, the real
 RPi.GPIO interface, libcamera and picamera2 with its virtual camera, and this project installed as a user installs it.
@@ -37,7 +35,7 @@ Its clock counts its own instructions, 500 million a second on one core, which i
 four; so latencies are upper bounds, whatever else the host does. What is allowed is the device's own limit. How long
 the run took says how busy its host was; the processor time, among the versions, is what an idle one would need.
 """
-ARM = """## The processor
+ARM = """### The processor
 
 The aarch64 wheels that a board installs, for Python 3.13, under qemu-user as a Cortex-A72 (Raspberry Pi 4) and an A76
 (Pi 5). Results and instruction counts are right; times mean nothing. Counts are of one 2592×1944 frame, in millions;
@@ -112,7 +110,7 @@ def total(records: list[Record]) -> str:
 
 
 def page(board: list[Record], arm: list[Record]) -> str:
-    """The page of both runs."""
+    """Both runs, in Markdown."""
     parts = [HEAD]
     for introduction, records in ((BOARD, board), (ARM.format(goal=GOAL_MILLIONS), arm)):
         parts += [introduction, f"{total(records)}.\n", *(markdown(table) + "\n" for table in tables(records))]
@@ -150,7 +148,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("words", nargs="+", metavar="FILE", help="what to read; with --record: KIND NAME [VALUE …]")
     parser.add_argument("--checks", type=int, default=1, help="at least so many checks must have run")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--page", type=Path, help="write this page from two files, of the board and of the processor")
+    where.add_argument("--page", type=Path, help="write two files, of the board and of the processor, into it")
     where.add_argument("--record", type=Path, help="add a record to this file")
     options = parser.parse_args(arguments)
     if options.record:
@@ -160,7 +158,9 @@ def main(arguments: list[str]) -> int:
         return 0
     if options.page:
         board, arm = (read(Path(word)) for word in options.words)
-        options.page.write_text(page(board, arm), encoding="utf-8")
+        before, _, rest = options.page.read_text(encoding="utf-8").partition(BEGIN)
+        _, _, after = rest.partition(END)
+        options.page.write_text(f"{before}{BEGIN}\n{page(board, arm)}{END}{after}", encoding="utf-8")
         return 0
     records = [record for word in options.words for record in read(Path(word))]
     for record in records:
