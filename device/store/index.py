@@ -136,6 +136,11 @@ class Index:
         with _damage(), self._transaction():
             self._connection.executemany("DELETE FROM captures WHERE capture_id = ?", [(one,) for one in capture_ids])
 
+    def has(self, capture_id: str) -> bool:
+        with _damage():
+            found = self._connection.execute("SELECT 1 FROM captures WHERE capture_id = ?", (capture_id,)).fetchone()
+            return found is not None
+
     def entries(self) -> dict[str, Entry]:
         """All rows by capture id, oldest first."""
         with _damage():
