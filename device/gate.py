@@ -210,8 +210,8 @@ def _override_button(state: GateState, down: bool, now_ns: int, settings: GateSe
         state = replace(state, events=(*state.events, ButtonStuck(Button.OVERRIDE)))
     if state.armed_until_ns is not None and (now_ns >= state.armed_until_ns or button.stuck):
         state = replace(state, armed_until_ns=None, events=(*state.events, OverrideExpired()))
-    held_ns = 0 if button.since_ns is None else now_ns - button.since_ns
-    if held_ns >= settings.override_hold_ns and not button.used and not button.stuck:
+    is_held = button.since_ns is not None and now_ns - button.since_ns >= settings.override_hold_ns
+    if is_held and not button.used and not button.stuck:
         until_ns = now_ns + settings.override_armed_ns
         button = replace(button, used=True)
         state = replace(state, armed_until_ns=until_ns, events=(*state.events, OverrideArmed(until_ns)))
@@ -250,7 +250,7 @@ def _silent_because(state: GateState, limit_ms: int) -> tuple[Mode, str]:
 def _capture_button(state: GateState, inputs: Inputs, now_ns: int, settings: GateSettings) -> GateState:
     """A press starts the wait for its frame, or is refused with the reason."""
     button, found_stuck = _held(state.capture_button, inputs.capture, now_ns, settings)
-    pressed = button.since_ns == now_ns and state.capture_button.since_ns is None
+    pressed = inputs.capture and state.capture_button.since_ns is None
     state = replace(state, capture_button=button)
     if found_stuck:
         return replace(state, events=(*state.events, ButtonStuck(Button.CAPTURE)))

@@ -31,18 +31,21 @@ from trial import limit_s, passes, prepare  # noqa: E402
 
 EQUIVALENT = "docs/risk/mutants.toml"
 VALUES = "tests/device/test_core_values.py"
+EDGES = "tests/device/test_core_edges.py"
 STORE = "tests/device/store/"
 ALONE = "--noconftest"  # for tests that need nothing of the device: its imports take longer than they do
 NEAREST: Mapping[str, Sequence[str]] = {
-    "device/gate.py": (ALONE, VALUES, "tests/device/test_gate.py"),
+    "device/gate.py": (ALONE, VALUES, EDGES, "tests/device/test_gate.py"),
     "device/debounce.py": (ALONE, VALUES, "tests/device/test_debounce.py"),
     "device/lease.py": (ALONE, VALUES, "tests/device/test_lease_lamp.py", "tests/device/test_guard_state.py"),
     "device/guard_state.py": (ALONE, VALUES, "tests/device/test_guard_state.py"),
-    "device/audit/chain.py": (ALONE, VALUES, "tests/device/audit/test_chain.py"),
-    "device/store/records.py": (f"{STORE}test_records.py",),
+    "device/audit/chain.py": (ALONE, VALUES, EDGES, "tests/device/audit/test_chain.py"),
+    "device/store/records.py": (f"{STORE}test_records.py", f"{STORE}test_record_edges.py"),
     "device/store/writer.py": (
         f"{STORE}test_store.py",
+        f"{STORE}test_writer_edges.py",
         f"{STORE}test_repair.py",
+        f"{STORE}test_deletion.py",
         f"{STORE}test_private.py",
         f"{STORE}test_sealing.py",
         "tests/faults/test_store_faults.py",
