@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,10 @@ WIDEST_TIMES = 2.5
 
 FARTHEST_SHARE = 0.3
 """… but never farther than this share of the working distance."""
+
+LABEL_MARGIN = 0.04
+"""Twice the standard deviation with which a blur radius is measured, as a share of it (docs/calibrating.md). A tile
+that is less than this below the criterion may in truth be blurred: in what is promised it counts as blurred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,13 @@ class Optics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """All tiles of all pictures: what the model said at the device's criterion, and what is so."""
+    """All tiles of all pictures: what the model said at the device's criterion, and what is so.
+
+    tiles    labelled by what was measured; sure: in focus only if that is beyond the error of measurement
+    """
 
     tiles: Labelled
+    sure: Labelled
     most_tiles: int
     fractions: Float  # per picture: true, as uncalibrated, shape (pictures, 2)
 
@@ -114,20 +122,22 @@ def threshold_step(
     scale = work.part("scale")
     criterion_px = float(scale["criterion_px"])
     optics, field = Optics.of(scale["sweep"]), field_of(work)
-    if optics.least_blur_px >= criterion_px:
+    sure_px = (1.0 - LABEL_MARGIN) * criterion_px
+    if optics.least_blur_px >= sure_px:
         raise InputError(
-            f"the lens blurs by {optics.least_blur_px:.2f} px at best, {criterion_px:.2f} px are allowed: nothing "
-            "would ever be in focus; clean or replace the lens, or come closer"
+            f"the lens blurs by {optics.least_blur_px:.2f} px at best, {criterion_px:.2f} px are allowed "
+            f"({sure_px:.2f} px to be sure): nothing would surely be in focus; clean or replace the lens, or come "
+            "closer"
         )
     distances = distances_mm(optics, criterion_px, pictures)
     judged = _judged(rig, classifier, _Labels(criterion_px, optics, field), distances, progress)
-    found = operating_point(judged.tiles, alpha=alpha, delta=delta, most_tiles=judged.most_tiles)
+    found = operating_point(judged.sure, alpha=alpha, delta=delta, most_tiles=judged.most_tiles)
     if isinstance(found, TooFew):
         raise InputError(_too_few(found, alpha, delta, pictures))
     temperature = fit_temperature(judged.tiles)
     threshold = float(tempered(np.array([found.threshold], np.float32), temperature.value)[0])
     after = scaled(judged.tiles, temperature.value)
-    passes = false_passes(judged.tiles, found.threshold, percent, delta)
+    passes = false_passes(judged.sure, found.threshold, percent, delta)
     part = _part(found, judged, after) | {
         "threshold": threshold,
         "threshold_before_scaling": found.threshold,
@@ -161,20 +171,23 @@ def field_of(work: Work) -> FieldOfView:
 
 def _judged(rig: Rig, classifier: Classifier, labels: _Labels, distances: list[float], progress: Progress) -> Judged:
     grid = TileGrid.of(rig.info.width, rig.info.height, classifier.tile_px)
-    p, sharp, number, fractions = [], [], [], []
+    p, sharp, sure, number, fractions = [], [], [], [], []
     for index, z in enumerate(distances):
         progress(index, len(distances))
         luma = rig.take(Scene("texture", distance_mm=z, place=index + 1)).luma
         found = classifier.judge(luma, Judging(criterion_px=labels.criterion_px, field=labels.field))
-        truth = labels.optics.blur_px(labels.field, grid, z) <= labels.criterion_px
+        blur_px = labels.optics.blur_px(labels.field, grid, z)
+        truth = blur_px <= labels.criterion_px
         p.append(found.p_in_focus[found.judged].astype(np.float64))
         sharp.append(truth[found.judged])
+        sure.append((blur_px <= (1.0 - LABEL_MARGIN) * labels.criterion_px)[found.judged])
         number.append(np.full(found.judged_tiles, index))
         plain = classifier.judge(luma, Judging())
         fractions.append((_share(truth, found.judged), _share(plain.sharp, plain.judged)))
     progress(len(distances), len(distances))
     tiles = Labelled(np.concatenate(p), np.concatenate(sharp), np.concatenate(number))
-    return Judged(tiles, max(int(labels.field.mask(grid).sum()), 1), np.array(fractions))
+    sure_tiles = replace(tiles, in_focus=np.concatenate(sure))
+    return Judged(tiles, sure_tiles, max(int(labels.field.mask(grid).sum()), 1), np.array(fractions))
 
 
 def _share(yes: Bool, of: Bool) -> float:

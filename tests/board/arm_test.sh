@@ -1,6 +1,6 @@
 #!/bin/bash
 # The board's aarch64 wheels at work, under emulation: the shipped model's golden vectors and its outputs beside this
-# machine's own, on a Cortex-A72 (Raspberry Pi 4) and an A76 (Pi 5); the tests of all that a board runs, on the A72; and
+# machine's own, and the tests of all that a board runs, on a Cortex-A72 (Raspberry Pi 4) and an A76 (Pi 5); and
 # the instructions of one frame on both. Tables on standard output, and in BOARD_DIR/out/arm.jsonl.
 #   arm_test.sh            all of it
 #   arm_test.sh --short    model and instructions alone
@@ -56,15 +56,21 @@ done
 say "instructions"
 while read -r cpu counts; do record count "$cpu" "$counts"; done < <("$here/count_instructions.sh" "$MODEL")
 
-group() { # NAME PYTEST-ARGUMENTS …
-    local name=$1 started said
-    shift
-    say "tests: $name"
+group() { # NAME PYTEST-ARGUMENTS …; on both processors at once
+    say "tests: $1"
+    on cortex-a76 "$@" &
+    on cortex-a72 "$@"
+    wait $!
+}
+
+on() { # CPU NAME PYTEST-ARGUMENTS …
+    local cpu=$1 name=$2 started said
+    shift 2
     started=$(date +%s)
-    said=$(QEMU_CPU=cortex-a72 timeout "$GROUP_LIMIT_S" "$here/arm64.sh" run /usr/bin/python3 -m pytest -p no:cacheprovider -p tests.board.few \
+    said=$(QEMU_CPU=$cpu timeout "$GROUP_LIMIT_S" "$here/arm64.sh" run /usr/bin/python3 -m pytest -p no:cacheprovider -p tests.board.few \
         --hypothesis-profile=few -o timeout=600 -o console_output_style=classic --tb=short "$@" 2>&1) && result=passed || result=failed
-    echo "$said" >"$OUT/arm-${name// /-}.log"
-    record check "tests: $name" "$result" "$(tail -n 1 <<<"$said")" $(($(date +%s) - started))
+    echo "$said" >"$OUT/arm-${cpu#cortex-}-${name// /-}.log"
+    record check "tests on $cpu: $name" "$result" "$(tail -n 1 <<<"$said")" $(($(date +%s) - started))
 }
 if [ "$form" = --full ]; then
     # shellcheck disable=SC2086

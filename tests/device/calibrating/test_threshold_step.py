@@ -78,7 +78,7 @@ def test_a_model_that_cannot_tell_is_refused(rig: Any, measured: Work, model_of:
 def test_a_lens_that_is_never_sharp_enough_is_refused(rig: Any, measured: Work, model_of: Callable[..., Any]) -> None:
     scale = dict(measured.part("scale")) | {"criterion_px": 1.4}
     measured.put("scale", scale, {"chart": np.zeros((2, 2), np.uint8)})
-    with pytest.raises(InputError, match="nothing would ever be in focus"):
+    with pytest.raises(InputError, match="nothing would surely be in focus"):
         calibrated(rig, measured, model_of())
 
 
