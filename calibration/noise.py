@@ -108,7 +108,8 @@ def noise_model(
     for gain_db in sorted(flats):
         level, variance = _blocks(flats[gain_db], inside, unbend, gain_db)
         dark = _dark_variance(darks[gain_db], unbend)
-        found.append(_fitted(gain_db, level - black, variance, dark))
+        hidden = dark is None and not _is_cut_off(darks[gain_db])
+        found.append(_fitted(gain_db, level - black, variance, dark, hidden=hidden))
         points.append((gain_db, _sample(level - black, variance)))
     return NoiseResult(black, _filled_up(found), tuple(points))
 
@@ -165,11 +166,15 @@ def _robust_sigma(values: Float) -> float:
     return float(max((high - low) / 2, float(np.std(np.clip(values, low - 3, high + 3)))))
 
 
+def _is_cut_off(pair: FlatPair) -> bool:
+    return float((np.stack([pair.first, pair.second]) == 0).mean()) > MOST_CLIPPED
+
+
 def _dark_variance(pair: FlatPair, unbend: Unbend) -> float | None:
     """Variance without light (linear DN²); None where rounding hides it or 0 cuts it off."""
-    both = np.stack([pair.first, pair.second]).astype(np.float64)
-    if float((both <= 0).mean()) > MOST_CLIPPED:
+    if _is_cut_off(pair):
         return None
+    both = np.stack([pair.first, pair.second]).astype(np.float64)
     difference = both[0] - both[1]
     spread = max(_robust_sigma(difference), LEAST_SIGMA_DN)
     difference = difference[np.abs(difference) <= HOT_SIGMAS * spread]
@@ -223,10 +228,11 @@ def _in_blocks(plane: NDArray[np.uint8] | Bool) -> NDArray[np.uint8] | Bool:
     return cut.reshape(rows, BLOCK_PX, columns, BLOCK_PX).swapaxes(1, 2).reshape(rows * columns, BLOCK_PX**2)
 
 
-def _fitted(gain_db: float, level: Float, variance: Float, dark: float | None) -> GainResult:
+def _fitted(gain_db: float, level: Float, variance: Float, dark: float | None, *, hidden: bool) -> GainResult:
     """The line by weighted least squares; a variance of n pixels has a standard error of sqrt(2/n) of itself.
 
-    Where the dark pair shows the read noise, the line is made to begin there.
+    Where the dark pair shows the read noise, the line is made to begin there. Where rounding hides it in the dark
+    (`hidden`), where the line would begin is no measurement of it either.
     """
     floor = dark if dark is not None else 0.0
     slope, intercept = float(np.median(variance / np.maximum(level, 1.0))), floor
@@ -243,7 +249,7 @@ def _fitted(gain_db: float, level: Float, variance: Float, dark: float | None) -
             f"noise: at {gain_db:g} dB the noise does not grow with the light; switch the camera's denoising off, and "
             "name its curve (--tone)"
         )
-    seen = intercept >= LEAST_SIGMA_DN**2
+    seen = dark is not None or (not hidden and intercept >= LEAST_SIGMA_DN**2)
     return GainResult(gain_db, 1.0 / slope, float(np.sqrt(intercept)) / slope, read_noise_measured=seen)
 
 

@@ -58,6 +58,16 @@ def test_what_the_sensor_is_made_of_is_found_within_ten_percent(seed: int) -> No
     assert found.gains[-1].read_noise_measured
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_read_noise_that_rounding_hides_is_taken_from_the_next_gain_that_shows_it(seed: int) -> None:
+    sensor = Sensor(seed, 16.0, 2.0, 12.8)  # at 12 dB just below half a DN
+    gains = (0.0, 12.0, 18.0)
+    found = noise_model({g: sensor.pairs(g) for g in gains}, {g: sensor.dark(g) for g in gains})
+    assert [each.read_noise_e for each in found.gains] == pytest.approx([2.0] * 3, rel=0.1)
+    assert found.gains[-1].read_noise_measured
+    assert not found.gains[0].read_noise_measured
+
+
 def test_a_curve_that_is_known_changes_nothing() -> None:
     sensor = Sensor(1, 10.0, 6.0, 12.0, curve=True)
     gains = (6.0, 18.0)
