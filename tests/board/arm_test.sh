@@ -29,6 +29,9 @@ RUN="tests/device/test_service.py tests/device/supervision tests/calibration/tes
 
 [ "$(id -u)" = 0 ] || cannot "root is needed (mount, chroot); sudo make …"
 "$here/arm64.sh" make
+exec 9>"$BOARD_DIR/lock" # for all that follows: tests run on both processors at once
+flock -n 9 || cannot "another run uses $BOARD_DIR; wait for it, or set BOARD_DIR"
+export BOARD_LOCKED=yes
 mkdir -p "$OUT"
 rm -f "$RESULTS"
 began=$(date +%s)

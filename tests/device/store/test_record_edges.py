@@ -15,7 +15,7 @@ from models.verdict import VerdictKind
 
 MakeMap = Callable[..., FocusMap]
 MakeRecord = Callable[..., CaptureRecord]
-ROWS, COLUMNS = 25, 40  # a thousand tiles
+ROWS, COLUMNS = 50, 44  # 2200 tiles
 
 
 def tiles_of(**over: Any) -> TileMap:
@@ -33,7 +33,7 @@ def tiles_of(**over: Any) -> TileMap:
 
 
 def evidence_of(in_focus: int, judged: int, min_judged_percent: int = 40) -> Evidence:
-    """Of a thousand tiles the first are judged, and the first of these in focus."""
+    """Of 2200 tiles the first are judged, and the first of these in focus."""
     order = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS)
     found = FocusMap(
         grid=TileGrid(8, 8, ROWS, COLUMNS),
@@ -80,16 +80,16 @@ def test_counts_that_are_not_those_of_the_tiles_are_refused(name: str, more: int
 @pytest.mark.parametrize(
     ("in_focus", "judged", "verdict"),
     [
-        (900, 1000, VerdictKind.PASS),
-        (899, 1000, VerdictKind.FAIL),
-        (400, 400, VerdictKind.PASS),
-        (399, 399, VerdictKind.CANNOT_JUDGE),
-        (360, 400, VerdictKind.PASS),
-        (359, 400, VerdictKind.FAIL),
+        (1980, 2200, VerdictKind.PASS),
+        (1979, 2200, VerdictKind.FAIL),
+        (880, 880, VerdictKind.PASS),
+        (879, 879, VerdictKind.CANNOT_JUDGE),
+        (792, 880, VerdictKind.PASS),
+        (791, 880, VerdictKind.FAIL),
         (0, 0, VerdictKind.CANNOT_JUDGE),
     ],
 )
-def test_the_rule_is_exact_to_one_tile_of_a_thousand(in_focus: int, judged: int, verdict: VerdictKind) -> None:
+def test_the_rule_is_exact_to_one_tile(in_focus: int, judged: int, verdict: VerdictKind) -> None:
     assert evidence_of(in_focus, judged).verdict(90) is verdict
 
 

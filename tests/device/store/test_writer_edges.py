@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from device.store.catalogue import read_listing
+from device.store.deletion import delete
 from device.store.files import IMAGES, INDEX, PosixFiles, image_path
+from device.store.index import Index
 from device.store.writer import Repair, Saved, Store
+from models.errors import StorageError
 
 Keep = Callable[..., list[Saved]]
 
@@ -83,3 +90,29 @@ def test_folders_of_captures_that_are_listed_again_are_synced_before_the_row(fol
     synced = noted(folder)
     assert shards <= set(synced)
     assert synced.index(folder / IMAGES) > max(synced.index(shard) for shard in shards)
+
+
+class Stubborn(PosixFiles):
+    """Removes nothing."""
+
+    def unlink(self, path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+
+def test_a_deletion_a_loss_and_a_capture_without_a_row_are_told_apart(folder: Path, keep: Keep) -> None:
+    unremoved, lost, unlisted, removed, kept = keep(5)
+    for one, files in ((removed, PosixFiles()), (unremoved, Stubborn())):
+        entry = read_listing(folder).find(one.record.capture_id)
+        with contextlib.suppress(StorageError):
+            delete(folder, [entry], files=files)
+    index = Index(folder / INDEX)
+    index.remove([unlisted.record.capture_id])
+    index.close()
+    lost.path.unlink()
+    store = Store.open(folder)
+    listing = store.listing()
+    store.close()
+    assert store.repair == Repair(adopted=1, deleted=1, missing=1)
+    assert not unremoved.path.exists()
+    assert {entry.capture_id for entry in listing.entries} == {one.record.capture_id for one in (lost, unlisted, kept)}
+    assert listing.missing == {lost.record.capture_id}
