@@ -239,6 +239,7 @@ def _stem(scale: Scale) -> list[Setting]:
 def _related(scale: Scale) -> list[Setting]:
     patches = replace(scale.base, task="levels", steps=scale.base.steps * 4, patches=4)
     whole = replace(patches, patches=1)
+    bosse = replace(patches, variant="after Bosse et al. 2016", network="bosse")
     width, dense = scale.yang
     return [
         replace(whole, variant="shipped model", network="shipped"),
@@ -246,7 +247,10 @@ def _related(scale: Scale) -> list[Setting]:
         replace(whole, variant="the report's CNN, ReLU"),
         replace(patches, variant="Yang et al. 2018", network="yang", width=width, dense=dense),
         replace(patches, variant="after DeepFocus 2018", network="deepfocus"),
-        replace(patches, variant="after Bosse et al. 2016", network="bosse"),
+        bosse,
+        replace(bosse, variant="after Bosse et al., four times as long", steps=4 * bosse.steps),
+        replace(bosse, variant="after Bosse et al., ten times as long", steps=10 * bosse.steps),
+        replace(whole, variant="the report's CNN, Tanh, four times as long", activation="tanh", steps=4 * whole.steps),
         replace(whole, variant="FocusLiteNN, 10 kernels", network="focuslite", width=10, crop_px=96, binning=1),
     ]
 
