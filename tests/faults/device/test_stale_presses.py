@@ -12,7 +12,7 @@ import pytest
 
 from device.clock import MS
 
-PRESSES, PRESSES_IN_FULL = 25, 2_800  # in each of PARTS, nine of ten against stale frames, which can be run side by side
+PRESSES, PRESSES_IN_FULL = 25, 2_800  # in each of PARTS, which can be run side by side; nine of ten are stale
 PARTS = 4
 EVERY_NS = 780 * MS
 STALE_NS = 560 * MS  # longer than a press waits for its frame
