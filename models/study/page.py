@@ -73,12 +73,16 @@ def _plots(name: str, rows: Sequence[Row]) -> dict[str, str]:
     lines: dict[str, list[tuple[float, float]]] = {}
     for (setting, (right, tested)), place in zip(points, at, strict=True):
         lines.setdefault(setting.line, []).append((place, right / tested))
-    ticks = {
-        place: f"{value:g}" if value < 10_000 else f"{value / 1000:g}k" for place, value in zip(at, places, strict=True)
-    }
+    ticks = {place: _short(value) for place, value in zip(at, places, strict=True)}
     drawn = [Line(line, sorted(of), marks=True) for line, of in lines.items()]
     labels = (experiment.x_label, "right, of wells never seen")
     return {name: plot(experiment.title, *labels, drawn, x_ticks=tuple(ticks.items()))}
+
+
+def _short(value: float) -> str:
+    if value >= 1_000_000:
+        return f"{value / 1_000_000:g}M"
+    return f"{value:g}" if value < 10_000 else f"{value / 1000:g}k"
 
 
 def _scaled(values: Sequence[float], *, logarithmic: bool) -> list[float]:
