@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +118,8 @@ class World:
         self.ticked: Callable[[], None] = lambda: None
         self.judged: Queue[Any] = Queue(8)
         context = CaptureContext(model_sha256=classifier.sha256, percent=90, camera_id="faulty")
-        self.recorder = Recorder(Store.open(folder), context, clock=clock, origin=origin or Origin("boot"), audit=audit)
+        self._store: Store | None = Store.open(folder)
+        self.recorder = Recorder(self._store, context, clock=clock, origin=origin or Origin("boot"), audit=audit)
         self._results = self.recorder.results
         self.recorder.results = self._hear  # type: ignore[method-assign]
         self.loop = CameraLoop(camera_of(clock), lambda: camera_of(clock), clock, self.faults)
@@ -172,8 +172,14 @@ class World:
             self.clock.sleep_until_ns(min(until_ns, self.clock.now_ns() + ASK_NS))
         self.clock.end()
         self.recorder.close()
+        self._store = None
         self.results += self._results()
         return self.clock.now_ns()
+
+    def let_go(self) -> None:
+        """Of the store, where `run` was not called or did not come to its end."""
+        if self._store is not None:
+            self._store.close()
 
     def _see(self) -> None:
         self.vision.tick(0.0)
@@ -252,13 +258,16 @@ def sharp_classifier(tmp_path_factory: pytest.TempPathFactory, tiny_bytes: bytes
 @pytest.fixture
 def make_world(tmp_path: Path, sharp_classifier: Any) -> Iterator[Callable[..., World]]:
     """Worlds, each with a store of its own."""
-    numbers = count()
+    made: list[World] = []
 
     def make(camera_of: Callable[[Any], Any] = HonestCamera, **settings: Any) -> World:
         settings.setdefault("classifier", sharp_classifier)
-        return World(tmp_path / f"store{next(numbers)}", camera_of=camera_of, **settings)
+        made.append(World(tmp_path / f"store{len(made)}", camera_of=camera_of, **settings))
+        return made[-1]
 
-    return make
+    yield make
+    for world in made:
+        world.let_go()
 
 
 @pytest.fixture(scope="session")
