@@ -74,6 +74,14 @@ class ThroughFocus:
         defocus = self.spread_px * (distance_mm - best) / (self.distance_mm + distance_mm)
         return math.hypot(self.least_blur_px, defocus)
 
+    def blur_at(self, u: Float64, v: Float64, distance_mm: float = 0.0) -> Float64:
+        """Fitted blur, px, at places of the field: shares of its radius to the right of and below its middle."""
+        towards = math.radians(self.tilt_deg)
+        best = self.best_mm + self.tilt_mm * (u * math.cos(towards) + v * math.sin(towards))
+        best = best - self.sag_mm * (u**2 + v**2)
+        defocus = self.spread_px * (distance_mm - best) / (self.distance_mm + distance_mm)
+        return np.asarray(np.hypot(self.least_blur_px, defocus), np.float64)
+
     def depth_mm(self, criterion_px: float) -> tuple[float, float] | None:
         """Nearest and farthest distance at which the field's middle is in focus; None if it never is."""
         if self.least_blur_px >= criterion_px:

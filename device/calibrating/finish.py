@@ -69,7 +69,7 @@ def _guarantee(part: Mapping[str, Any]) -> GuaranteeSection:
 def _mtf(part: Mapping[str, Any]) -> MtfSection:
     depth = part["depth_mm"]
     return MtfSection(
-        middle=part["mtf50"],
+        middle=part["mtf50_middle"],
         rim=part["mtf50_rim"],
         worst=part["mtf50_worst"],
         sag_mm=part["sweep"]["sag_mm"],

@@ -105,7 +105,8 @@ def scale_step(rig: Rig, work: Work, progress: Progress, sweep_mm: Sequence[floa
         "um_per_px": view.um_per_px,
         "distortion": view.distortion,
         "tilt_deg": view.tilt_deg,
-        "mtf50": found.chart.mtf50,
+        "mtf50": found.chart.mtf50,  # of one picture, as `verify` measures it again
+        "mtf50_middle": found.mtf50,
         "mtf50_rim": float(np.median(ring)),
         "mtf50_worst": float(min(ring)),
         "criterion_px": found.criterion_px,
@@ -127,7 +128,7 @@ def scale_step(rig: Rig, work: Work, progress: Progress, sweep_mm: Sequence[floa
     )
     return [
         f"One pixel shows {view.um_per_px:.2f} µm; the chart was tilted by {view.tilt_deg:.1f}°.",
-        f"MTF50 is {found.chart.mtf50:.3f} cycles per px in the middle, {part['mtf50_rim']:.3f} at the rim; best focus "
+        f"MTF50 is {found.mtf50:.3f} cycles per px in the middle, {part['mtf50_rim']:.3f} at the rim; best focus "
         f"lies {sweep.sag_mm:.2f} mm nearer there.",
         told,
     ]

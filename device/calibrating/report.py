@@ -98,8 +98,9 @@ def _scale(work: Work, part: Part) -> list[str]:
     return [
         "<h2>Scale and resolution</h2>",
         f"<p>{part['um_per_px']:.3f} µm per px; distortion {part['distortion']:+.4f}; the chart was tilted by "
-        f"{part['tilt_deg']:.1f}°. MTF50 {part['mtf50']:.3f} cycles per px in the middle, {part['mtf50_rim']:.3f} at "
-        f"the rim, {part['mtf50_worst']:.3f} at worst. Criterion: radius at most {part['criterion_px']:.2f} px, since "
+        f"{part['tilt_deg']:.1f}°. MTF50 {part['mtf50_middle']:.3f} cycles per px in the middle, "
+        f"{part['mtf50_rim']:.3f} at the rim, {part['mtf50_worst']:.3f} at worst. "
+        f"Criterion: radius at most {part['criterion_px']:.2f} px, since "
         f"{escape(part['criterion_source'])}.</p>",
         _figure(_picture(work.arrays("scale")["chart"], field), "the chart at the working distance"),
         map_of(edges, device["width"], device["height"], field),

@@ -138,7 +138,7 @@ def compared(unit: Unit, around: Surroundings, found: OpticsResult, held: dict[s
         centre_px=float(np.hypot(field.centre_x_px - unit.centre_x_px, field.centre_y_px - unit.centre_y_px)),
         radius_px=field.radius_px - unit.radius_px,
         mtf50_percent=float(np.median(errors)),
-        mtf50_middle_percent=100 * (found.chart.mtf50 / true_mtf50(middle_disc, unit.base_blur_px) - 1),
+        mtf50_middle_percent=100 * (found.mtf50 / true_mtf50(middle_disc, unit.base_blur_px) - 1),
         mtf50_edges_percent=float(np.percentile(np.abs(errors), 90)),
         best_mm=found.sweep.best_mm - best_mm,
         sag_mm=found.sweep.sag_mm - unit.sag_mm,

@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from calibration.faults import BlurredChartError, SweepError, UprightChartError
-from calibration.optics import ChartResult, Surroundings, chart_result, surroundings_of, swept
-from calibration.resolution import blur_of_tiles, surface_of
+from calibration.field import FoundField
+from calibration.optics import ChartResult, Surroundings, chart_result, middle_mtf50, surroundings_of, swept
+from calibration.resolution import EdgePoint, blur_of_tiles, mtf50_near, surface_of
+from calibration.through_focus import ThroughFocus
 from device.simulation.unit import Unit, disc_radius_px, fitting_exposure_us, picture, true_blur_px, true_mtf50
 from models.focusmap import TileGrid
 
@@ -85,3 +87,28 @@ def test_a_page_turned_so_that_its_edges_stand_upright_is_refused(shoot: Shoot, 
 def test_a_chart_that_is_far_out_of_focus_is_refused_as_such(shoot: Shoot, around: Surroundings) -> None:
     with pytest.raises(BlurredChartError, match="to the working distance"):
         chart_result(shoot(SEED, "chart", distance_mm=14.0), around)
+
+
+def test_the_middles_mtf50_is_right_though_every_edge_lies_apart_from_it() -> None:
+    field = FoundField(1000.0, 800.0, 700.0, 0.9, 1.0, False)
+    sweep = ThroughFocus(0.5, 1.5, 0.4, 30.0, 1.2, 60.0, 40.0, 0.01, ())
+    rng = np.random.default_rng(2)
+    angle, share = rng.uniform(0, 2 * np.pi, 40), rng.uniform(0.2, 0.5, 40)
+    u, v = share * np.cos(angle), share * np.sin(angle)
+    blur = sweep.blur_at(u, v)
+    edges = tuple(
+        EdgePoint(1000 + 700 * x, 800 + 700 * y, 0.36 / b * noise, b, True)
+        for x, y, b, noise in zip(u, v, blur, rng.normal(1.0, 0.01, 40), strict=True)
+    )
+    due = 0.36 / float(sweep.blur_at(np.zeros(1), np.zeros(1))[0])
+    assert middle_mtf50(edges, sweep, field) == pytest.approx(due, rel=0.01)
+    assert mtf50_near(edges, 1000.0, 800.0, 0.35 * 700) != pytest.approx(due, rel=0.03)
+
+
+@pytest.mark.parametrize("distance_mm", [-2.0, 0.0, 3.0])
+def test_blur_over_the_field_is_that_of_the_middle_and_of_the_rings(distance_mm: float) -> None:
+    sweep = ThroughFocus(0.5, 1.5, 0.0, 0.0, 1.2, 60.0, 40.0, 0.01, ())
+    shares = np.array([0.0, 0.4, 0.9])
+    rings = [sweep.blur_px(distance_mm, float(share)) for share in shares]
+    assert sweep.blur_at(shares, np.zeros(3), distance_mm) == pytest.approx(rings)
+    assert sweep.blur_at(np.zeros(3), -shares, distance_mm) == pytest.approx(rings)

@@ -119,6 +119,7 @@ def measured(tmp_path: Path, rig: LevelRig) -> Work:
         "distortion": -0.01,
         "tilt_deg": 0.5,
         "mtf50": 0.2,
+        "mtf50_middle": 0.21,
         "mtf50_rim": 0.18,
         "mtf50_worst": 0.15,
         "criterion_px": CRITERION_PX,
