@@ -18,7 +18,7 @@ DARKEST, LIGHTEST = 0.08, 0.88
 """Reflectance between toner and paper."""
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def texture_cells(seed: int = 0, side: int = SIDE_CELLS, octaves: int = OCTAVES) -> NDArray[np.float32]:
     """Reflectance 0 to 1, float32 (side, side): the mean of `octaves` two-valued patterns, each twice as coarse."""
     rng = np.random.default_rng([seed, 41])

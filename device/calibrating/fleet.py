@@ -51,11 +51,11 @@ from models.verdict import DEFAULT_PERCENT
 WIDTH, HEIGHT = 704, 528
 SMALL_WIDTH, SMALL_HEIGHT = 448, 336
 SHEETS = 6
-FRESH = 30
+FRESH = 60
 PICTURES = 140
 FAR_MM = 3.0
-SCALE_ERROR, BLUR_ERROR, BEST_ERROR_MM = 0.002, 0.02, 0.05
-"""Standard deviations of what the scale step is off by, on the careful side of what the trials show."""
+SCALE_ERROR, BLUR_ERROR, BEST_ERROR_MM = 0.001, 0.01, 0.03
+"""Standard deviations of what the scale step is off by: about twice what the trials show (docs/calibration.md)."""
 
 WAYS = ("uncalibrated", "field", "criterion", "threshold")
 """The model alone; with the field's mask; with the criterion and temperature too; with the guaranteed threshold too."""
@@ -161,7 +161,7 @@ def _tried(unit: Unit, work: Work, classifier: Classifier, fresh: int) -> dict[s
     optics = Optics.of(scale["sweep"])
     reach = optics.reach_mm(WIDEST_TIMES * own_px)
     rng = np.random.default_rng([unit.seed, 99])
-    rigs = [UnitRig(unit.seed, width=unit.width, height=unit.height, sheet=100 + each) for each in range(SHEETS)]
+    rigs = [UnitRig(unit.seed, width=unit.width, height=unit.height, sheet=1000 * (each + 1)) for each in range(SHEETS)]
     inside = FieldOfView(unit.centre_x_px, unit.centre_y_px, unit.radius_px)
     middle = float(best_focus_mm(unit, np.array(unit.centre_x_px), np.array(unit.centre_y_px)))
     false, blurred, missed, sharp = 0, 0, 0, 0

@@ -12,6 +12,9 @@ from device.simulation.unit import SimulatedStage, Unit, drawn_unit, f_number_at
 PLACES_MM = 6.0
 """Places on the texture lie within so far of each other; a tile is a millimetre or two."""
 
+REGIONS = 8
+"""Of a printed sheet (A4 holds over a hundred), each as large as `texture_cells` makes them; places go through them."""
+
 SHEET_SEED = 7001
 POSITIONS = 25
 
@@ -49,9 +52,10 @@ class UnitRig:
         moved = (0.0, 0.0) if scene.place == 0 else tuple(map(float, rng.uniform(-PLACES_MM, PLACES_MM, 2)))
         turned = 0.0 if scene.place == 0 else float(rng.uniform(-180.0, 180.0))
         target = {"dark": "dark", "white": "flat", "chart": "chart"}.get(scene.target)
+        region = self._sheet + scene.place % REGIONS
         luma = picture(
             unit,
-            target if target is not None else texture_cells(self._sheet),  # type: ignore[arg-type]
+            target if target is not None else texture_cells(region),  # type: ignore[arg-type]
             distance_mm=scene.distance_mm,
             position=self.stage.iris,
             exposure_us=exposure,
