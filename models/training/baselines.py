@@ -35,10 +35,10 @@ from models.baselines.graph import LEVELS_PER_UNIT, MIDDLE_LEVEL, model_of, rand
 from models.baselines.runtime import Description, load_session, probabilities, write
 from models.errors import ExitCode, InputError
 from models.evaluation.metrics import auc
+from models.training.head import GRADIENT_LIMIT
 from models.training.losses import targets
 from models.training.plan import CRITERION_PX, HELD_OUT
 from models.training.samples import TILE_PX, TILES, Samples, stream
-from models.training.train import GRADIENT_LIMIT
 
 OUT = Path("build/baselines")
 TILES_OF_A_SAMPLE = TILES**2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from models.training.patterns import Plane
 
 FULL_SCALE = 255.0
 MAX_16 = 65535.0
+PLAIN_SHARE = 0.2
 VIDEO_SHARE = 0.12
 LUMA_R, LUMA_G, LUMA_B = 0.299, 0.587, 0.114  # BT.601
 
@@ -52,9 +54,23 @@ class CameraModel:
     jpeg_quality: int | None
 
 
+UNPROCESSED: dict[str, Any] = {
+    "denoise": "none",
+    "sharpen": 0.0,
+    "resample": 1.0,
+    "resharpen": 0.0,
+    "line_sigma_px": 0.0,
+    "line_sharpen": 0.0,
+    "interlace": "none",
+    "jpeg_quality": None,
+}
+
+
 def draw_camera(rng: np.random.Generator) -> CameraModel:
-    """A random camera; a quarter work in low light, a third resample, two thirds compress, one in eight is video."""
-    low_light = rng.uniform() < 0.25
+    """A random camera. One in five delivers what the sensor saw, as a gate's own does, half of these in low light; of
+    the others a quarter work in low light, a third resample, two thirds compress, one in eight is video."""
+    plain = rng.uniform() < PLAIN_SHARE
+    low_light = rng.uniform() < (0.5 if plain else 0.25)
     well = (250.0, 2500.0) if low_light else (1500.0, 20_000.0)
     kind = rng.uniform()
     resample = rng.uniform(1.05, 2.0) if kind < 0.22 else rng.uniform(0.55, 0.95) if kind < 0.34 else 1.0
@@ -63,7 +79,7 @@ def draw_camera(rng: np.random.Generator) -> CameraModel:
     strength = rng.uniform(0.3, 0.8) if denoise == "gaussian" else rng.uniform(0.003, 0.03)
     video = rng.uniform() < VIDEO_SHARE
     sharpens = rng.uniform() < (0.8 if video else 0.55)
-    return CameraModel(
+    camera = CameraModel(
         full_well_e=float(np.exp(rng.uniform(*np.log(well)))),
         read_noise_e=rng.uniform(1.0, 8.0),
         exposure=rng.uniform(0.25, 1.0) if low_light else rng.uniform(0.6, 1.3),
@@ -84,6 +100,7 @@ def draw_camera(rng: np.random.Generator) -> CameraModel:
         interlace=("none", "doubled", "mean")[rng.integers(3)] if video else "none",
         jpeg_quality=int(rng.integers(40, 99)) if rng.uniform() < 0.7 else None,
     )
+    return replace(camera, **UNPROCESSED) if plain else camera
 
 
 def expose(light: Plane, camera: CameraModel, rng: np.random.Generator | None) -> Plane:

@@ -48,7 +48,6 @@ def network_from(model: bytes, tile_px: int) -> FocusNet:
         dim = [arrays[name].flatten() for name in ("dim_w", "dim_beside", "dim_b")]
         network.dim.copy_(torch.cat(dim) / DIM_STEEPNESS)
         network.own.weight[:, order[kept]] = arrays["own_w"][:, kept] / times[kept][:, None, None]
-        network.spread.copy_(arrays["spread"][0, 0, 0, 0])
         network.temperature.copy_(torch.stack([arrays["t0"], arrays["t1"]]))
         for name in ("own", "around", "further", "last"):
             layer: torch.nn.Conv2d = getattr(network, name)

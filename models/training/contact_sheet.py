@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from models.errors import ExitCode, InputError
 from models.training.losses import targets
-from models.training.samples import CHUNK, UNKNOWN_RADIUS_PX, Samples, stream
+from models.training.plan import CHUNK
+from models.training.samples import UNKNOWN_RADIUS_PX, Samples, stream
 
 CELL_PX = 256
 CAPTION_PX = 20

@@ -18,7 +18,7 @@ from rich.progress import Progress
 
 from models.errors import ExitCode, InputError
 from models.training.network import FocusNet
-from models.training.plan import CRITERION_PX, HELD_OUT, VALIDATION_SEED, Plan
+from models.training.plan import CRITERION_PX, FEW_HEAD_EPOCHS, HELD_OUT, VALIDATION_SEED, Plan
 from models.training.samples import TILE_PX, Samples, stream
 from models.training.textures import KINDS
 from models.training.train import fit
@@ -52,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     chosen = options.parse_args(argv)
     if chosen.samples < 300 or chosen.epochs < 1 or chosen.workers < 1:
         raise InputError("allowed: --samples from 300, --epochs and --workers from 1")
-    plan = Plan(samples=chosen.samples, epochs=chosen.epochs)
+    plan = Plan(samples=chosen.samples, more=0, epochs=chosen.epochs, head_epochs=FEW_HEAD_EPOCHS)
     train = {kind: pool(kind, plan.seed, chosen.samples, chosen.workers) for kind in KINDS}
     fewer = chosen.samples * (len(KINDS) - 1) // len(KINDS)  # so that both see equally many
     every = [samples.part(0, fewer) for samples in train.values()]

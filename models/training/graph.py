@@ -18,7 +18,6 @@ from models.training.network import (
     DIM_FLOOR,
     DIM_STEEPNESS,
     ENERGY_FLOOR,
-    LEAST_WEIGHT,
     LOW_FILTERS,
     MAGNITUDE_FLOOR,
     ROW_STEP_PX,
@@ -210,20 +209,7 @@ def _head(graph: _Graph, network: FocusNet, features: str) -> tuple[str, str]:
     summed = graph.add("CumSum", "summed", steps, graph.constant("channel", np.int64(1)))
     temperature = _array(network.temperature)
     known = graph.add("Mul", "known_logit", "known", graph.constant("t1", np.float32(temperature[1])))
-    shared = _shared(graph, network, summed, known)
-    return graph.add("Mul", "cumulative_logit", shared, graph.constant("t0", np.float32(temperature[0]))), known
-
-
-def _shared(graph: _Graph, network: FocusNet, cumulative: str, known: str) -> str:
-    """`FocusNet.shared`."""
-    kernel, edges = _array(network.spread_kernel()), len(EDGES_PX)
-    seen = graph.add("Sigmoid", "known_here", known)
-    seen = graph.add("Add", "weight_here", seen, graph.constant("least_weight", np.float32(LEAST_WEIGHT)))
-    weighted = graph.add("Mul", "weighted", cumulative, seen)
-    each = graph.constant("spread_each", np.repeat(kernel, edges, axis=0))
-    total = graph.add("Conv", "spread_total", weighted, each, pads=[1, 1, 1, 1], group=edges)
-    weight = graph.add("Conv", "spread_weight", seen, graph.constant("spread", kernel), pads=[1, 1, 1, 1])
-    return graph.add("Div", "shared", total, weight)
+    return graph.add("Mul", "cumulative_logit", summed, graph.constant("t0", np.float32(temperature[0]))), known
 
 
 def graph_of(network: FocusNet) -> onnx.ModelProto:

@@ -39,8 +39,8 @@ def ordinal_loss(cumulative: Tensor, within: Tensor, weight: Tensor) -> Tensor:
     return (each * weight).sum() / weight.sum().clamp_min(1.0)
 
 
-def loss_of(cumulative: Tensor, detectable: Tensor, samples: Samples) -> Tensor:
-    """The ordinal loss, plus the binary cross-entropy of "detectable"."""
-    within, weight, known = targets(samples)
+def loss_of(cumulative: Tensor, detectable: Tensor, wanted: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """The ordinal loss, plus the binary cross-entropy of "detectable"; `wanted` is what `targets` gives."""
+    within, weight, known = wanted
     unknown = functional.binary_cross_entropy_with_logits(detectable, known)
     return ordinal_loss(cumulative, within, weight) + DETECTABLE_WEIGHT * unknown

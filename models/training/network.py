@@ -32,8 +32,6 @@ DIM_FLOOR = 0.01
 ENERGY_FLOOR = 1e-6
 MAGNITUDE_FLOOR = 1e-3
 LOW_FILTERS = 3
-SPREAD = 0.2  # weight of a neighbouring tile's answer beside a tile's own
-LEAST_WEIGHT = 1e-3  # of a tile's own answer, however little can be seen in it
 
 # Start of the filters: pairs of DCT-II frequencies (vertical, horizontal), from the highest down.
 START = (
@@ -66,7 +64,6 @@ class FocusNet(nn.Module):
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("deviation", torch.ones(features))
         self.register_buffer("temperature", torch.ones(2))
-        self.register_buffer("spread", torch.zeros(()))
         self.own = nn.Conv2d(features, hidden, 1)
         self.around = nn.Conv2d(hidden, hidden, 3)
         self.further = nn.Conv2d(hidden, hidden, 3)
@@ -127,21 +124,7 @@ class FocusNet(nn.Module):
         out = self.last(hidden)
         rises = functional.softplus(out[:, 1:-1])
         cumulative = torch.cat([out[:, :1], out[:, :1] + torch.cumsum(rises, 1)], 1)
-        detectable = out[:, -1] * self.temperature[1]
-        return self.shared(cumulative, detectable) * self.temperature[0], detectable
-
-    def shared(self, cumulative: Tensor, detectable: Tensor) -> Tensor:
-        """Mean of a tile's answer and, `spread` times, its eight neighbours', each by the probability of detectable."""
-        seen = torch.sigmoid(detectable)[:, None] + LEAST_WEIGHT
-        kernel = self.spread_kernel()
-        each = kernel.expand(cumulative.shape[1], 1, 3, 3)
-        total = functional.conv2d(cumulative * seen, each, padding=1, groups=cumulative.shape[1])
-        return total / functional.conv2d(seen, kernel, padding=1)
-
-    def spread_kernel(self) -> Tensor:
-        """`spread` around a 1, shape (1, 1, 3, 3)."""
-        middle = functional.pad(torch.ones((1, 1, 1, 1)), (1, 1, 1, 1))
-        return middle + self.spread * (1 - middle)
+        return cumulative * self.temperature[0], out[:, -1] * self.temperature[1]
 
     def forward(self, luma: Tensor) -> tuple[Tensor, Tensor]:
         return self.head(self.features(luma))

@@ -19,11 +19,11 @@ from torch.nn.utils import parametrize
 
 from models.errors import ExitCode, InputError
 from models.training.losses import ordinal_loss, targets
-from models.training.network import BLOCK_PX, SPREAD, FocusNet
-from models.training.plan import CRITERION_PX, VALIDATION_SEED, Plan
+from models.training.network import BLOCK_PX, FocusNet
+from models.training.plan import CRITERION_PX, FEW_HEAD_EPOCHS, VALIDATION_SEED, Plan
 from models.training.plan import parser as training_parser
 from models.training.samples import TILE_PX, Samples
-from models.training.train import collect, fit
+from models.training.train import collect, fit, fit_together
 from models.training.validate import figures, logits
 
 
@@ -75,17 +75,17 @@ def _as_it_is(network: FocusNet) -> None:
 
 VARIANTS: dict[str, tuple[type[FocusNet], Callable[[FocusNet], None]]] = {
     "as shipped": (FocusNet, _as_it_is),
-    "answers not shared": (FocusNet, _as_it_is),
     "without neighbouring tiles": (FocusNet, _without_neighbours),
     "without detectors within a block": (FocusNet, _frozen("detect", torch.zeros_like)),
     "highlights count like all else": (FocusNet, _frozen("dim", _everything_counts)),
     "without the coarse scale": (FocusNet, _frozen("low", torch.zeros_like)),
     "stem not learned (cosines)": (FocusNet, _frozen("stem", torch.clone)),
+    "head not learned anew (0012)": (FocusNet, _as_it_is),
     "every row of blocks (twice the cost)": (EveryRow, _as_it_is),
 }
 
 
-UNSHARED = ("answers not shared", "without neighbouring tiles")
+TOGETHER = ("head not learned anew (0012)",)
 
 
 def tried(name: str, samples: Samples, held: Samples, plan: Plan) -> dict[str, float | str | None]:
@@ -96,8 +96,7 @@ def tried(name: str, samples: Samples, held: Samples, plan: Plan) -> dict[str, f
     change(network)
     network.normalise(torch.tensor(samples.luma[:512])[:, None])
     with Progress(console=Console(stderr=True), transient=True) as progress:
-        fit(network, samples, plan, progress)
-    network.spread.fill_(0.0 if name in UNSHARED else SPREAD)
+        (fit_together if name in TOGETHER else fit)(network, samples, plan, progress)
     within, weight, _ = targets(held)
     loss = float(ordinal_loss(logits(network, held)[0], within, weight))
     return {"name": name, "loss": round(loss, 4), **figures(network, held, CRITERION_PX).rounded()}
@@ -112,7 +111,7 @@ def main(argv: list[str] | None = None) -> int:
     chosen = options.parse_args(argv)
     if chosen.samples < 600 or chosen.epochs < 1:
         raise InputError("allowed: --samples from 600, --epochs from 1")
-    plan = Plan(samples=chosen.samples, epochs=chosen.epochs)
+    plan = Plan(samples=chosen.samples, more=0, epochs=chosen.epochs, head_epochs=FEW_HEAD_EPOCHS)
     making = training_parser().parse_args([])
     with Progress(console=Console(stderr=True)) as progress:
         samples = collect(plan.seed, plan.samples, making, progress, "making pictures")

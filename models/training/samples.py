@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
@@ -17,6 +18,7 @@ from models.training.camera import FULL_SCALE, deliver, draw_camera, expose, qua
 from models.training.lens import before, draw_blur, layered, through_lens
 from models.training.optics import EDGES_PX, Psf, defocus
 from models.training.patterns import Plane, occluder, wet
+from models.training.plan import CHUNK
 from models.training.textures import KINDS, Photograph, Scene, draw_scene, photographs, source_sharpness
 
 TILE_PX = 128
@@ -24,13 +26,13 @@ TILES = 3
 SIDE = TILES * TILE_PX
 MARGIN = 48  # px around the tiles, so that blur and resampling find something there
 FULL = SIDE + 2 * MARGIN
-CHUNK = 50  # samples made by one task
 UNKNOWN_RADIUS_PX = 99.0
 SHARP_SOURCE = 9.0  # procedural scenes are sharp to the pixel
 EMPTY_SHARE = 0.1  # pictures of nothing but noise
 SPOTTED_SHARE, WET_SHARE = 0.2, 0.25  # pictures with round highlights, and with those of a wet, uneven surface
 LAYERED_SHARE = 0.25  # something stands before something else, at another distance
 SATURATED_LEVEL = 250.0
+DETAIL_REACH_PX = 17
 WHITE_SHARE = 0.985  # of a camera's white, which may lie below 250
 
 
@@ -38,8 +40,9 @@ WHITE_SHARE = 0.985  # of a camera's white, which may lie below 250
 class Samples:
     """`luma` uint8 (n, SIDE, SIDE); all else float32 (n, TILES, TILES), one value a tile, `within` K values.
 
-    radius_px     radius of the disc with the second moment of all blur together, px of the picture, mean of the tile
-    within        share of the tile's pixels whose radius is at most each of EDGES_PX
+    radius_px     radius of the disc with the second moment of all blur together, px of the picture; the tile's mean, in
+                  which pixels count by the detail around them
+    within        share of the tile's detail whose radius is at most each of EDGES_PX
     motion_px     length of the smear, px of the sensor
     source        source sharpness (`textures.SOURCE_SHARP`); large for procedural scenes
     visible       deviation of what can still be seen, below σ = 3 px, in levels
@@ -105,6 +108,20 @@ def _deviation(picture: Plane, sigma_px: float) -> Plane:
     return np.sqrt(_tiles(fine**2)) * np.float32(FULL_SCALE)
 
 
+def truth(radius_px: Plane, ideal: Plane) -> tuple[Plane, Plane]:
+    """Radius of each tile, and the share of it within each of EDGES_PX, (TILES, TILES) and (TILES, TILES, K).
+
+    `radius_px`, `ideal`: of each pixel, and what a sharp picture would show, 0 to 1, float32 (FULL, FULL). Nobody can
+    tell how blurred an empty surface is: a tile is as blurred as what there is to see in it, so pixels count by the
+    detail around them. Where there is none, all count alike.
+    """
+    fine = ideal - cv2.GaussianBlur(ideal, (0, 0), 1.2)
+    there = cv2.blur(fine**2, (DETAIL_REACH_PX, DETAIL_REACH_PX)) + np.float32(1.0 / FULL_SCALE**2)
+    of = _tiles(there)
+    within = [_tiles((radius_px <= edge) * there) / of for edge in EDGES_PX]
+    return _tiles(radius_px * there) / of, np.stack(within, axis=-1)
+
+
 def make_empty(rng: np.random.Generator) -> Samples:
     """Nothing but noise: white or smoothed, faint to violent, over slow shading, often compressed.
 
@@ -163,8 +180,7 @@ def make_sample(rng: np.random.Generator, sources: list[Photograph], kinds: tupl
     clipped = min(SATURATED_LEVEL, WHITE_SHARE * FULL_SCALE * (camera.offset + camera.contrast))
     seen_px = _radius_in_picture(radius, size)
     values = (
-        _tiles(seen_px),
-        np.stack([_tiles((seen_px <= edge).astype(np.float32)) for edge in EDGES_PX], axis=-1),
+        *truth(seen_px, ideal),
         np.full((TILES, TILES), blur.motion_px),
         source,
         _deviation(clean, 3.0),
@@ -228,13 +244,20 @@ def stream(
     folder: Path | None = None,
     held_out: tuple[int, int] | None = None,
     kinds: tuple[str, ...] = KINDS,
+    ahead: int = 0,
 ) -> Iterator[Samples]:
-    """`count` samples in chunks, the same for any number of workers.
+    """`count` samples in chunks, the same for any number of workers; `ahead` are made before they are asked for.
 
     held_out (k, n): of every n sources the k-th is used by seed 0 (validation) only, and the others by all other seeds.
     """
     tasks = [(seed, number) for number in range((count + CHUNK - 1) // CHUNK)]
     same = (CHUNK, folder, held_out, kinds)
+    waiting: deque[Future[Samples]] = deque()
     # Not by fork: torch and OpenCV have threads by now, whose locks a forked child would hold for ever.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_chunk, tasks, *zip(*[same] * len(tasks), strict=True))
+        for task in tasks:
+            waiting.append(pool.submit(_chunk, task, *same))
+            if len(waiting) > max(2 * workers, ahead // CHUNK):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

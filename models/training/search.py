@@ -19,8 +19,8 @@ from rich.progress import Progress
 
 from models.errors import ExitCode, InputError
 from models.training.losses import ordinal_loss, targets
-from models.training.network import BLOCK_PX, ROW_STEP_PX, SPREAD, FocusNet
-from models.training.plan import CRITERION_PX, VALIDATION_SEED, Plan
+from models.training.network import BLOCK_PX, ROW_STEP_PX, FocusNet
+from models.training.plan import CRITERION_PX, FEW_HEAD_EPOCHS, VALIDATION_SEED, Plan
 from models.training.plan import parser as training_parser
 from models.training.samples import TILE_PX, Samples
 from models.training.train import collect, fit
@@ -48,7 +48,7 @@ def drawn(trial: optuna.Trial, base: Plan) -> Plan:
         "hidden": trial.suggest_categorical("hidden", [24, 48, 96]),
         "learning_rate": trial.suggest_float("learning_rate", 1e-3, 1.5e-2, log=True),
         "weight_decay": trial.suggest_float("weight_decay", 1e-4, 1e-1, log=True),
-        "averaging": trial.suggest_categorical("averaging", [0.0, 0.99, 0.998]),
+        "averaging": trial.suggest_categorical("averaging", [0.02, 0.05, 0.1, 0.2]),
     }
     return Plan(**values)
 
@@ -60,7 +60,6 @@ def tried(plan: Plan, samples: Samples, held: Samples) -> tuple[float, dict[str,
     network.normalise(torch.tensor(samples.luma[:512])[:, None])
     with Progress(console=Console(stderr=True), transient=True) as progress:
         fit(network, samples, plan, progress)
-    network.spread.fill_(SPREAD)
     cumulative, _ = logits(network, held)
     within, weight, _ = targets(held)
     loss = float(ordinal_loss(cumulative, within, weight))
@@ -102,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
     if chosen.trials < 0 or chosen.samples < 1000 or chosen.epochs < 1:
         raise InputError("allowed: --trials from 0, --samples from 1000, --epochs from 1")
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    base = Plan(samples=chosen.samples, epochs=chosen.epochs)
+    base = Plan(samples=chosen.samples, more=0, epochs=chosen.epochs, head_epochs=FEW_HEAD_EPOCHS)
     study = optuna.create_study(
         study_name=STUDY,
         storage=chosen.storage,

@@ -23,6 +23,7 @@ DISPLAY_GAMMA = 2.2  # photographs are taken back to linear light with it
 DARKEST = 0.003  # linear; nothing reflects less
 SOURCE_SHARP = 0.8  # photographs: energy above σ = 1 px over that between σ = 1 and 2 px; below it is soft in itself
 GRAINED_SHARE = 0.3
+BLENDED_SHARE, INVERTED_SHARE = 0.4, 0.15  # of the photographs
 KINDS = ("photograph", "leaves", "mucosa", "noise")
 SHARES = (0.48, 0.16, 0.29, 0.07)
 DARK_GROUND_SHARE = 0.15  # of the dead leaves: bright shapes on black, as stained cells are
@@ -86,7 +87,7 @@ def draw_scene(rng: np.random.Generator, sources: list[Photograph], size: int, k
         kind = kinds[rng.integers(len(kinds))]
     match kind:
         case "photograph":
-            plane = _crop(rng, sources[rng.integers(len(sources))].luma, size)
+            plane = photographed(rng, sources, size)
         case "leaves":
             plane = dead_leaves(rng, size)
         case "mucosa":
@@ -116,15 +117,32 @@ def source_sharpness(scene: Scene) -> tuple[Plane, Plane]:
     return high.astype(np.float32), middle.astype(np.float32)
 
 
+def photographed(rng: np.random.Generator, sources: list[Photograph], size: int) -> Plane:
+    """A crop of a photograph, its tones bent, now and then turned into its negative or laid over a crop of another.
+
+    A few photographs are soon known by heart; none of this moves or softens an edge.
+    """
+    plane = _crop(rng, sources[rng.integers(len(sources))].luma, size)
+    if rng.uniform() < BLENDED_SHARE:
+        share = np.float32(rng.uniform(0.3, 0.7))
+        plane = plane**share * _crop(rng, sources[rng.integers(len(sources))].luma, size) ** (1 - share)
+    if rng.uniform() < INVERTED_SHARE:
+        plane = plane.max() + np.float32(DARKEST) - plane
+    return np.asarray(plane ** np.float32(np.exp(rng.uniform(-0.5, 0.5))), np.float32)
+
+
 def _crop(rng: np.random.Generator, luma: Plane, size: int) -> Plane:
-    """A random crop, reduced by up to two, flipped and turned; mirrored at the border where the source is small."""
+    """A random crop, reduced by up to two and a half, in height and width apart, flipped and turned.
+
+    It is mirrored at the border where the source is small.
+    """
     reduce = rng.uniform(0.5, 1.0) if min(luma.shape) > 1.2 * size else rng.uniform(0.8, 1.0)
-    side = int(size / reduce)
-    lack = [max(0, side + 1 - length) for length in luma.shape]
+    sides = [int(size / min(reduce * rng.uniform(0.8, 1.25), 1.0)) for _ in luma.shape]
+    lack = [max(0, side + 1 - length) for side, length in zip(sides, luma.shape, strict=True)]
     if any(lack):
         luma = np.pad(luma, ((0, lack[0]), (0, lack[1])), mode="symmetric")
-    y, x = (int(rng.integers(length - side + 1)) for length in luma.shape)
-    crop = cv2.resize(luma[y : y + side, x : x + side], (size, size), interpolation=cv2.INTER_AREA)
+    y, x = (int(rng.integers(length - side + 1)) for side, length in zip(sides, luma.shape, strict=True))
+    crop = cv2.resize(luma[y : y + sides[0], x : x + sides[1]], (size, size), interpolation=cv2.INTER_AREA)
     if rng.uniform() < 0.5:
         crop = crop[::-1]
     if rng.uniform() < 0.5:

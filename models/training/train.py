@@ -6,6 +6,7 @@ Seeded; the samples do not depend on the number of workers. Nothing of `shared` 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,36 +16,42 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.errors import ExitCode, InputError
 from models.manifest import OUTPUT_NAMES as OUTPUTS
 from models.training.export import PARITY, deviation, golden, write
 from models.training.graph import OPSET, graph_of
-from models.training.losses import loss_of
-from models.training.network import SPREAD, FocusNet
+from models.training.head import GRADIENT_LIMIT, Tiles, averaging, fit_head, tiles_of
+from models.training.losses import loss_of, targets
+from models.training.network import FocusNet
 from models.training.optics import EDGES_PX
 from models.training.plan import CRITERION_PX, HELD_OUT, VALIDATION_SEED, Plan, parser, plan_from
 from models.training.samples import SIDE, TILE_PX, Samples, stream
 from models.training.textures import photographs
 from models.training.validate import MIN_DETECTABLE, Figures, figures, fit_temperature
 
-VERSION = "3"
+VERSION = "4"
 THRESHOLD = 0.5
 DARK_LUMA = 8.0
 GLARE_SHARE = 0.3
 BATCH = 24
-GRADIENT_LIMIT = 1.0
+AHEAD = 10_000  # pictures made while the network learns; 1.5 GB
 
 
 def collect(seed: int, count: int, options: argparse.Namespace, progress: Progress, title: str) -> Samples:
     """All samples of one seed, with a progress bar."""
+    parts = stream(seed, count, workers=options.workers, folder=options.textures, held_out=HELD_OUT)
+    return taken(parts, count, progress, title)
+
+
+def taken(parts: Iterator[Samples], count: int, progress: Progress, title: str) -> Samples:
+    """The next `count` samples of a stream whose chunks divide it, with a progress bar."""
     task = progress.add_task(title, total=count)
-    parts = []
-    for part in stream(seed, count, workers=options.workers, folder=options.textures, held_out=HELD_OUT):
-        parts.append(part)
-        progress.advance(task, len(part))
-    return Samples.joined(parts)
+    found: list[Samples] = []
+    while sum(map(len, found)) < count:
+        found.append(next(parts))
+        progress.advance(task, len(found[-1]))
+    return Samples.joined(found)
 
 
 def _turned(samples: Samples, rows: NDArray[np.int64], rng: np.random.Generator) -> Samples:
@@ -59,21 +66,32 @@ def _turned(samples: Samples, rows: NDArray[np.int64], rng: np.random.Generator)
     return Samples(*turned)
 
 
-def fit(network: FocusNet, samples: Samples, plan: Plan, progress: Progress) -> None:
+def fit(network: FocusNet, samples: Samples, plan: Plan, progress: Progress, more: Iterable[Samples] = ()) -> None:
+    """Train in place: the whole network on `samples`, then its head anew on what the filters see of them and `more`."""
+    fit_together(network, samples, plan, progress)
+    seen = [tiles_of(network, samples)]
+    task = progress.add_task("making pictures for the head", total=plan.more, visible=bool(more))
+    for part in more:
+        seen.append(tiles_of(network, part))
+        progress.advance(task, len(part))
+    fit_head(network, Tiles.joined(seen), plan, progress)
+
+
+def fit_together(network: FocusNet, samples: Samples, plan: Plan, progress: Progress) -> None:
     """Train in place: AdamW under a one-cycle schedule, gradients clipped, weights averaged exponentially."""
     rng = np.random.default_rng(plan.seed)
     batches = len(samples) // BATCH
     optimiser = torch.optim.AdamW(network.parameters(), plan.learning_rate, weight_decay=plan.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, plan.learning_rate, plan.epochs * batches)
     task = progress.add_task("training", total=plan.epochs * batches)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.averaging))
+    averaged = averaging(network, plan, plan.epochs * batches)
     network.train()
     for _ in range(plan.epochs):
         order = rng.permutation(len(samples))
         for number in range(batches):
             part = _turned(samples, np.sort(order[number * BATCH : (number + 1) * BATCH]), rng)
             cumulative, detectable = network(torch.tensor(part.luma)[:, None])
-            loss = loss_of(cumulative, detectable, part)
+            loss = loss_of(cumulative, detectable, targets(part))
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_LIMIT)
@@ -90,11 +108,12 @@ def trained(plan: Plan, options: argparse.Namespace) -> tuple[FocusNet, Figures,
     torch.use_deterministic_algorithms(mode=True)
     network = FocusNet(plan.filters, plan.hidden, TILE_PX, plan.detectors)
     with Progress(console=Console(stderr=True)) as progress:
-        samples = collect(plan.seed, plan.samples, options, progress, "making pictures")
+        making = {"workers": options.workers, "folder": options.textures, "held_out": HELD_OUT}
+        pictures = stream(plan.seed, plan.samples + plan.more, ahead=AHEAD, **making)
+        samples = taken(pictures, plan.samples, progress, "making pictures")
         held = collect(VALIDATION_SEED, plan.validation, options, progress, "making held-out pictures")
         network.normalise(torch.tensor(samples.luma[:512])[:, None])
-        fit(network, samples, plan, progress)
-    network.spread.fill_(SPREAD)
+        fit(network, samples, plan, progress, pictures)
     half = len(held) // 2
     fit_temperature(network, held.part(0, half))
     return network, figures(network, held.part(half, len(held)), CRITERION_PX), held

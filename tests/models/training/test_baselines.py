@@ -16,7 +16,8 @@ from models.baselines.runtime import load_baselines
 from models.errors import ExitCode, InputError
 from models.training import baselines
 from models.training.optics import EDGES_PX
-from models.training.samples import CHUNK, SIDE, TILE_PX, TILES, Samples
+from models.training.plan import CHUNK
+from models.training.samples import SIDE, TILE_PX, TILES, Samples
 
 TINY = Architecture("tiny", "tiny", 32, (Conv(2), Pool(), Dense(4), Dense(1)), (2.5,))
 LEVELS = Architecture("levels", "levels", 16, (Conv(2), Pool(), Dense(4), Dense(3, dropout=0.5)), (1.0, 2.5))

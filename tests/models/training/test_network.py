@@ -23,7 +23,6 @@ WEIGHTS = Path(__file__).parents[3] / "models" / "weights"
 def network() -> FocusNet:
     torch.manual_seed(5)
     made = FocusNet(hidden=8)
-    made.spread.fill_(0.3)
     made.normalise(torch.randint(0, 255, (4, 1, 384, 384), dtype=torch.uint8))
     return made
 
@@ -36,17 +35,6 @@ def test_the_exported_file_gives_what_torch_gives_at_any_size(network: FocusNet,
     assert found["cumulative"].shape == (shape[0] // 128, shape[1] // 128, len(EDGES_PX))
     whole = luma[: shape[0] // 128 * 128, : shape[1] // 128 * 128]
     assert deviation(network, model, [np.ascontiguousarray(whole)]) <= PARITY
-
-
-def test_answers_are_shared_with_neighbours_in_which_something_can_be_seen(network: FocusNet) -> None:
-    cumulative = torch.zeros(1, len(EDGES_PX), 3, 3)
-    cumulative[..., 0, 0], cumulative[..., 2, 2] = 8.0, 4.0
-    detectable = torch.full((1, 3, 3), -20.0)
-    detectable[0, 0, 0] = detectable[0, 1, 1] = 20.0
-    shared = network.shared(cumulative, detectable)
-    assert torch.allclose(shared[..., 1, 1], torch.tensor(8.0 * 0.3 / 1.3), atol=0.05)
-    network.spread.zero_()
-    assert torch.allclose(network.shared(cumulative, detectable), cumulative)
 
 
 def test_probabilities_never_fall_with_the_radius(network: FocusNet) -> None:

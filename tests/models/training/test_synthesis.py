@@ -13,7 +13,8 @@ from models.training.camera import draw_camera, expose, quantise
 from models.training.lens import draw_blur, share_of, through_lens
 from models.training.optics import Psf, defocus, disc_psf, equivalent_radius_px, motion_psf, pupil_psf, smear
 from models.training.patterns import mosaic, patch, punctation, stained, wet, with_instrument, with_lettering
-from models.training.samples import CHUNK, SIDE, make_sample, stream
+from models.training.plan import CHUNK
+from models.training.samples import FULL, MARGIN, SIDE, TILE_PX, make_sample, stream, truth
 from models.training.textures import dead_leaves, mucosa, photographs, power_noise, vessels
 
 
@@ -208,3 +209,19 @@ def test_held_out_photographs_are_seen_by_validation_only() -> None:
     assert seen.isdisjoint({name for number, name in enumerate(names) if number % of != held})
     (chunk,) = stream(0, CHUNK, workers=1, held_out=(held, of))
     assert len(chunk) == CHUNK
+
+
+def test_a_tile_is_as_blurred_as_what_there_is_to_see_in_it() -> None:
+    rng = np.random.default_rng(1)
+    radius = np.full((FULL, FULL), 0.5, np.float32)
+    radius[:, MARGIN + TILE_PX // 2 :] = 8.0
+    empty = np.full((FULL, FULL), 0.5, np.float32)
+    of_area, within = truth(radius, empty)
+    assert of_area[1, 0] == pytest.approx(4.25, abs=0.01)
+    assert within[1, 0] == pytest.approx(0.5, abs=0.01)
+    detailed = empty.copy()
+    detailed[:, : MARGIN + TILE_PX // 2 - 12] += 0.2 * rng.standard_normal((FULL, MARGIN + TILE_PX // 2 - 12))
+    of_detail, within = truth(radius, detailed)
+    assert of_detail[1, 0] == pytest.approx(0.5, abs=0.05)
+    assert (within[1, 0] > 0.99).all()
+    assert (of_detail[:, 1:] == 8.0).all()
