@@ -11,6 +11,7 @@ from models.errors import InputError
 
 NAME = "focus-s"
 CRITERION_PX = 2.5  # on cervix photographs this radius agreed best with people; a device's profile moves it
+THRESHOLD = 0.59  # fewest false opens and refusals over 800 simulated scenes of seed 7; the card judges by seed 0
 VALIDATION_SEED = 0
 HELD_OUT = (2, 5)  # of every five photographs the third is only seen in validation
 MOST_FILTERS = 15

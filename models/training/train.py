@@ -25,13 +25,12 @@ from models.training.head import GRADIENT_LIMIT, Tiles, averaging, fit_head, til
 from models.training.losses import loss_of, targets
 from models.training.network import FocusNet
 from models.training.optics import EDGES_PX
-from models.training.plan import CRITERION_PX, HELD_OUT, VALIDATION_SEED, Plan, parser, plan_from
+from models.training.plan import CRITERION_PX, HELD_OUT, THRESHOLD, VALIDATION_SEED, Plan, parser, plan_from
 from models.training.samples import SIDE, TILE_PX, Samples, stream
 from models.training.textures import photographs
 from models.training.validate import MIN_DETECTABLE, Figures, figures, fit_temperature
 
 VERSION = "4"
-THRESHOLD = 0.5
 DARK_LUMA = 8.0
 GLARE_SHARE = 0.3
 BATCH = 24

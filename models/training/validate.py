@@ -12,6 +12,7 @@ from torch import Tensor
 from models.training.losses import targets
 from models.training.network import FocusNet
 from models.training.optics import EDGES_PX
+from models.training.plan import THRESHOLD
 from models.training.samples import UNKNOWN_RADIUS_PX, Samples
 
 BATCH = 64
@@ -89,14 +90,14 @@ def _share(found: NDArray[np.bool_]) -> float:
 
 
 def figures(network: FocusNet, samples: Samples, criterion_px: float) -> Figures:
-    """Figures of `network`; the threshold on P(radius <= criterion_px) is 0.5, that on "detectable" MIN_DETECTABLE."""
+    """Figures of `network`; on P(radius <= criterion_px) THRESHOLD counts, on "detectable" MIN_DETECTABLE."""
     cumulative, detectable = logits(network, samples)
     shares, weight, known = (target.numpy() for target in targets(samples))
     usable = (weight > 0.5) & (samples.radius_px < UNKNOWN_RADIUS_PX)
     edge, low, high = (EDGES_PX.index(value) for value in (criterion_px, 1.0, 2.0))
     probability, seen = torch.sigmoid(cumulative).numpy(), torch.sigmoid(detectable).numpy()
     at_criterion, at_low = probability[:, edge], probability[:, EDGES_PX.index(1.5)]
-    called = at_criterion >= 0.5
+    called = at_criterion >= THRESHOLD
     sharp, blurred = usable & (shares[:, edge] > 1 - MIXED), usable & (shares[:, edge] < MIXED)
     pure = sharp | blurred
     near, away = usable & (shares[:, low] > 1 - MIXED), usable & (shares[:, high] < MIXED)
